@@ -3,7 +3,7 @@
  * that ships. `npm run build` comes first; scripts/test.sh does both.
  */
 module.exports = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/scripts/jest-environment.cjs',
   roots: ['<rootDir>/dist'],
   testMatch: ['**/*.test.js'],
   // Real mounts, containerd and runc share one machine: one file at a time keeps the kernel's counters readable.

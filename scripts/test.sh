@@ -7,7 +7,15 @@ if [ "${1:-}" = --long ]; then
   export ISHARE_TEST_LONG=1
 fi
 bash scripts/install-test-tools.sh
+# erofs-utils newer than Debian 12's, which alone knows fingerprints. Where it is not to be had, its tests say so.
+if [ -z "${ISHARE_TEST_EROFS_UTILS:-}" ]; then
+  export ISHARE_TEST_EROFS_UTILS=/var/cache/ishare-snapshotter-tests/erofs-utils
+  [ -x "$ISHARE_TEST_EROFS_UTILS/usr/bin/fsck.erofs" ] ||
+    bash scripts/fetch-from-sid.sh "$ISHARE_TEST_EROFS_UTILS" erofs-utils || true
+fi
 [ -d node_modules ] || npm ci --no-audit --no-fund
 npm run build
+# Some tests serve mounts in the test process itself, which needs the daemon's thread pool.
+export UV_THREADPOOL_SIZE=16
 # The limit keeps a hung mount from hanging the machine that runs the tests; Jest's own limits are far below it.
 exec timeout --kill-after=30 "${ISHARE_TEST_LIMIT:-1500}" node_modules/.bin/jest "$@"
