@@ -5,7 +5,11 @@ export const errno = constants.errno;
 
 export type ErrnoName = keyof typeof constants.errno;
 
-const nameOf = new Map<number, string>(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+const nameOf = new Map<number, string>(
+  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+);
+// One number, two names: this is the one that Node's errors carry.
+nameOf.set(constants.errno.EAGAIN, 'EAGAIN');
 // Node's table follows libuv and lacks a few that file systems use; asm-generic/errno.h has them.
 nameOf.set(117, 'EUCLEAN');
 nameOf.set(116, 'ESTALE');
@@ -36,8 +40,11 @@ export class SystemCallError extends Error {
   }
 }
 
-/** The errno name that an error carries (Node's and ours alike), or undefined. */
+/**
+ * The errno name that an error carries (Node's and ours alike), or undefined. It asks for the field, not the class:
+ * errors of Node's core may come from another realm, where `instanceof Error` is false.
+ */
 export function errorCode(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return undefined;
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
 }

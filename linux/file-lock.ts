@@ -1,7 +1,7 @@
 import { openSync } from 'node:fs';
 import { Descriptor } from './descriptor';
-import { errno } from './errno';
-import { check, lastErrno, native } from './libc';
+import { errno, SystemCallError } from './errno';
+import { lastErrno, native } from './libc';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -13,10 +13,9 @@ const LOCK_NB = 4;
 export function tryLockFile(path: string): Descriptor | undefined {
   const descriptor = new Descriptor(openSync(path, 'a', 0o600), `lock ${path}`);
   const result = native.flock(descriptor.number, LOCK_EX | LOCK_NB);
-  if (result < 0 && lastErrno() === errno.EWOULDBLOCK) {
-    descriptor[Symbol.dispose]();
-    return undefined;
-  }
-  check(result, 'flock', path);
-  return descriptor;
+  if (result === 0) return descriptor;
+  const error = lastErrno();
+  descriptor[Symbol.dispose]();
+  if (error === errno.EWOULDBLOCK) return undefined;
+  throw new SystemCallError('flock', error, path);
 }

@@ -13,7 +13,7 @@ type NativeFunction<Arguments extends unknown[], Result> = ((...args: Arguments)
 };
 
 function declare<Arguments extends unknown[], Result>(prototype: string): NativeFunction<Arguments, Result> {
-  return libc.func(prototype) as unknown as NativeFunction<Arguments, Result>;
+  return libc.func(prototype);
 }
 
 /** NUL-terminated path or name. */
@@ -22,11 +22,9 @@ type Pointer = Buffer | bigint | null;
 
 export const native = {
   read: declare<[number, Buffer, number], number>('intptr_t read(int fd, _Out_ void *buf, size_t count)'),
-  ioctl: declare<[number, number, Pointer], number>('int ioctl(int fd, unsigned long request, _Inout_ void *arg)'),
-  poll: declare<[Buffer, number, number], number>(
-    'int poll(_Inout_ void *fds, unsigned long nfds, int timeout)',
+  ioctl: declare<[number, number, Pointer], number>(
+    'int ioctl(int fd, unsigned long request, _Inout_ void *arg)',
   ),
-  eventfd: declare<[number, number], number>('int eventfd(unsigned int initval, int flags)'),
   flock: declare<[number, number], number>('int flock(int fd, int operation)'),
   mount: declare<[CString, CString, CString | null, number, CString | null], number>(
     'int mount(const void *source, const void *target, const void *type, unsigned long flags, const void *data)',
@@ -47,8 +45,18 @@ export const native = {
   posixFadvise: declare<[number, number, number, number], number>(
     'int posix_fadvise(int fd, int64_t offset, int64_t len, int advice)',
   ),
+  /** koffi gives an address as a number where it fits in 53 bits, else as a bigint. */
+  mmap: declare<[number, number, number, number, number, number], number | bigint>(
+    'uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
+  ),
+  munmap: declare<[number | bigint, number], number>('int munmap(uintptr_t address, size_t length)'),
+  mincore: declare<[number | bigint, number, Buffer], number>(
+    'int mincore(uintptr_t address, size_t length, _Out_ void *vector)',
+  ),
   /** The system calls below have no wrapper in the glibc of Debian 12; all arguments are passed as words. */
-  fsopen: declare<[number, CString, number], number>('long syscall(long number, const void *type, unsigned int flags)'),
+  fsopen: declare<[number, CString, number], number>(
+    'long syscall(long number, const void *type, unsigned int flags)',
+  ),
   fsconfig: declare<[number, number, number, CString | null, CString | null, number], number>(
     'long syscall(long number, int fd, unsigned int cmd, const void *key, const void *value, int aux)',
   ),
@@ -80,5 +88,5 @@ export function lastErrno(): number {
 
 /** The address of a buffer's first byte. */
 export function addressOf(buffer: Buffer): bigint {
-  return BigInt(koffi.address(buffer));
+  return koffi.address(buffer);
 }

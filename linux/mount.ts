@@ -25,9 +25,21 @@ const FSOPEN_CLOEXEC = 1;
 const FSMOUNT_CLOEXEC = 1;
 
 /** mount(2). Synchronous: never call it on a thread that must answer for the file system being mounted. */
-export function mount(source: string, target: string, type: string | null, flags: number, options: string): void {
+export function mount(
+  source: string,
+  target: string,
+  type: string | null,
+  flags: number,
+  options: string,
+): void {
   check(
-    native.mount(cstring(source), cstring(target), type === null ? null : cstring(type), flags, cstring(options)),
+    native.mount(
+      cstring(source),
+      cstring(target),
+      type === null ? null : cstring(type),
+      flags,
+      cstring(options),
+    ),
     `mount -t ${type ?? 'none'} ${source}`,
     target,
   );
@@ -72,9 +84,17 @@ export function mountDetached(options: DetachedMountOptions): Descriptor {
       key,
     );
   }
-  check(native.fsconfig(SYS.fsconfig, context.number, FSCONFIG.CMD_CREATE, null, null, 0), 'fsconfig', 'create');
+  check(
+    native.fsconfig(SYS.fsconfig, context.number, FSCONFIG.CMD_CREATE, null, null, 0),
+    'fsconfig',
+    'create',
+  );
   return new Descriptor(
-    check(native.fsmount(SYS.fsmount, context.number, FSMOUNT_CLOEXEC, options.attributes), 'fsmount', options.type),
+    check(
+      native.fsmount(SYS.fsmount, context.number, FSMOUNT_CLOEXEC, options.attributes),
+      'fsmount',
+      options.type,
+    ),
     `detached ${options.type} mount`,
   );
 }

@@ -1,67 +1,72 @@
-import { writeSync } from 'node:fs';
-import { Descriptor } from './descriptor';
-import { check, native } from './libc';
+import koffi from 'koffi';
+import type { Descriptor } from './descriptor';
 
-const POLLIN = 0x001;
-const POLLERR = 0x008;
-const POLLHUP = 0x010;
-const EFD_CLOEXEC = 0o2000000;
-const EFD_NONBLOCK = 0o4000;
-const POLLFD_BYTES = 8;
+type PollHandle = ReturnType<typeof koffi.node.poll>;
 
 /**
- * Waits for a descriptor that libuv cannot watch (/dev/fuse is a character device) without blocking the event
- * loop: poll(2) runs on a thread of libuv's pool, one for each object that waits. An eventfd beside the descriptor
- * ends the wait, so no thread is ever left behind in the kernel.
+ * Waits for a descriptor that Node's own streams cannot watch (/dev/fuse is a character device) without blocking the
+ * event loop and without a thread: libuv's epoll watches it like a socket, on the loop of the thread that waits. A
+ * thread of libuv's pool must not do this: the pool may be full of calls that wait for an answer from the very file
+ * system that is served here.
  */
 export class Readiness implements Disposable {
   readonly #watched: Descriptor;
-  readonly #wake: Descriptor;
-  #waiting = false;
+  #handle: PollHandle | undefined;
+  #watching = false;
+  #settle: ((outcome: 'ready' | 'cancelled') => void) | undefined;
   #cancelled = false;
 
-  /** `watched` stays owned by the caller, who closes it after this object. */
+  /** `watched` stays owned by the caller, who closes it after this object; no second object may watch it. */
   constructor(watched: Descriptor) {
     this.#watched = watched;
-    this.#wake = new Descriptor(check(native.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd', ''), 'wake eventfd');
   }
 
   /** Resolves `ready` once the descriptor has something to read or has failed, `cancelled` after cancel(). */
   wait(): Promise<'ready' | 'cancelled'> {
-    if (this.#waiting) throw new Error('Readiness: one waiter at a time');
+    if (this.#settle !== undefined) throw new Error('Readiness: one waiter at a time');
     if (this.#cancelled) return Promise.resolve('cancelled');
-    this.#waiting = true;
-    const fds = Buffer.alloc(2 * POLLFD_BYTES);
-    fds.writeInt32LE(this.#watched.number, 0);
-    fds.writeInt16LE(POLLIN, 4);
-    fds.writeInt32LE(this.#wake.number, POLLFD_BYTES);
-    fds.writeInt16LE(POLLIN, POLLFD_BYTES + 4);
-    return new Promise((resolve, reject) => {
-      native.poll.async(fds, 2, -1, (error, _count) => {
-        this.#waiting = false;
-        if (error !== null && error !== undefined) {
-          reject(error instanceof Error ? error : new Error('poll failed', { cause: error }));
-          return;
-        }
-        // A poll that failed (EINTR) reports nothing in revents: the caller finds nothing to read and waits again.
-        const woken = fds.readInt16LE(POLLFD_BYTES + 6) & (POLLIN | POLLERR | POLLHUP);
-        resolve(woken !== 0 ? 'cancelled' : 'ready');
-      });
+    return new Promise((resolve) => {
+      this.#watch();
+      this.#settle = resolve;
     });
   }
 
   /** Ends the wait in progress and every later one. */
   cancel(): void {
-    if (this.#cancelled) return;
     this.#cancelled = true;
-    const one = Buffer.alloc(8);
-    one.writeUInt8(1, 0);
-    writeSync(this.#wake.number, one);
+    this.#handle?.stop();
+    this.#finish('cancelled');
   }
 
-  /** Call once no wait is in progress any more. */
   [Symbol.dispose](): void {
-    if (this.#waiting) throw new Error('Readiness: disposed while waiting; cancel() first');
-    this.#wake[Symbol.dispose]();
+    if (this.#settle !== undefined) throw new Error('Readiness: disposed while waiting; cancel() first');
+    this.#cancelled = true;
+    this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  /** Watching goes on between two waits: the descriptor is usually waited for again at once. */
+  #watch(): void {
+    if (this.#watching) return;
+    // koffi declares the callback without its first argument, libuv's status.
+    const onEvent = (...[status]: unknown[]): void => this.#onEvent(Number(status));
+    if (this.#handle === undefined) this.#handle = koffi.node.poll(this.#watched.number, onEvent);
+    else this.#handle.start(onEvent);
+    this.#watching = true;
+  }
+
+  #onEvent(status: number): void {
+    // On POLLERR libuv stops watching by itself.
+    if (status < 0) this.#watching = false;
+    if (this.#settle === undefined) return;
+    // libuv calls this outside of Node's own callback scope, where no promise would be continued. An immediate runs
+    // inside of one, later in the same turn of the loop.
+    setImmediate(() => this.#finish('ready'));
+  }
+
+  #finish(outcome: 'ready' | 'cancelled'): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    settle?.(outcome);
   }
 }

@@ -11,7 +11,7 @@ export function listXattrs(path: string | Buffer): Buffer[] {
   if (length < 0 && lastErrno() === errno.EOPNOTSUPP) return [];
   check(length, 'llistxattr', path);
   const names: Buffer[] = [];
-  for (let start = 0; start < length; ) {
+  for (let start = 0; start < length;) {
     const end = list.indexOf(0, start);
     names.push(Buffer.from(list.subarray(start, end)));
     start = end + 1;
