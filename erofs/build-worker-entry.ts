@@ -1,0 +1,43 @@
+import { parentPort } from 'node:worker_threads';
+import { buildImage } from './build';
+import { packError, type BuildOrder, type FromWorker, type ToWorker } from './build-messages';
+
+/** The thread that ImageBuilder starts: builds what it is told to, one image at a time. */
+if (parentPort === null) throw new Error('this file is the entry of a worker thread');
+const port = parentPort;
+
+let current: AbortController | undefined;
+
+port.on('message', (message: ToWorker) => {
+  switch (message.kind) {
+    case 'build':
+      void run(message.order);
+      break;
+    case 'abort':
+      current?.abort();
+      break;
+  }
+});
+
+/** Never rejects: what goes wrong is the answer. */
+async function run(order: BuildOrder): Promise<void> {
+  const controller = new AbortController();
+  current = controller;
+  let answer: FromWorker;
+  try {
+    const result = await buildImage({
+      ...order,
+      signal: controller.signal,
+      onProgress: (progress) => send({ kind: 'progress', progress }),
+    });
+    answer = { kind: 'done', result };
+  } catch (error) {
+    answer = { kind: 'failed', error: packError(error) };
+  }
+  current = undefined;
+  send(answer);
+}
+
+function send(message: FromWorker): void {
+  port.postMessage(message);
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { BuildOptions, BuildResult } from './build';
+import { abortReason, BuildThread, ImageBuilderClosedError, type Job } from './build-thread';
+
+export { BuildWorkerCrashedError, ImageBuilderClosedError } from './build-thread';
+
+export interface ImageBuilderOptions {
+  /** Images that are built at the same time; others wait their turn. */
+  readonly concurrency: number;
+  /** How long a thread without work stays (ms); it costs about 9 MB. */
+  readonly idleTimeout?: number;
+  /** Heap of a thread (MiB), of which an entry of the source takes about 1 KiB; Node's default where not given. */
+  readonly heapLimit?: number | undefined;
+}
+
+const IDLE_TIMEOUT = 5000;
+
+/** Builds images in worker threads, which start when there is work. Threads without work keep no process alive. */
+export class ImageBuilder implements AsyncDisposable {
+  readonly #concurrency: number;
+  readonly #idleTimeout: number;
+  readonly #heapLimit: number | undefined;
+  readonly #waiting: Job[] = [];
+  readonly #threads = new Set<BuildThread>();
+  #closed = false;
+
+  constructor({ concurrency, idleTimeout = IDLE_TIMEOUT, heapLimit }: ImageBuilderOptions) {
+    if (!Number.isInteger(concurrency) || concurrency < 1) throw new RangeError(`concurrency ${concurrency}`);
+    this.#concurrency = concurrency;
+    this.#idleTimeout = idleTimeout;
+    this.#heapLimit = heapLimit;
+  }
+
+  /**
+   * Like `buildImage`, with the same errors; besides, BuildWorkerCrashedError, and ImageBuilderClosedError once the
+   * builder is disposed of. When it rejects, nothing is left of the image and the source is no longer read.
+   */
+  build(options: BuildOptions): Promise<BuildResult> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw new ImageBuilderClosedError();
+      options.signal?.throwIfAborted();
+      const job: Job = { options, resolve, reject, unqueue: () => undefined };
+      const onAbort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(job), 1);
+        job.reject(abortReason(options));
+      };
+      options.signal?.addEventListener('abort', onAbort, { once: true });
+      job.unqueue = () => options.signal?.removeEventListener('abort', onAbort);
+      this.#waiting.push(job);
+      this.#dispatch();
+    });
+  }
+
+  /** Aborts what is being built, refuses what waits, and ends all threads. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const job of this.#waiting.splice(0)) {
+      job.unqueue();
+      job.reject(new ImageBuilderClosedError());
+    }
+    await Promise.all([...this.#threads].map((thread) => thread.close()));
+  }
+
+  #dispatch(): void {
+    for (let job = this.#waiting[0]; job !== undefined; job = this.#waiting[0]) {
+      const thread = this.#freeThread();
+      if (thread === undefined) return;
+      this.#waiting.shift();
+      job.unqueue();
+      thread.take(job);
+    }
+  }
+
+  #freeThread(): BuildThread | undefined {
+    for (const thread of this.#threads) if (thread.free) return thread;
+    if (this.#threads.size >= this.#concurrency) return undefined;
+    const thread: BuildThread = new BuildThread(
+      this.#startWorker(),
+      this.#idleTimeout,
+      () => this.#dispatch(),
+      () => {
+        this.#threads.delete(thread);
+        this.#dispatch();
+      },
+    );
+    this.#threads.add(thread);
+    return thread;
+  }
+
+  #startWorker(): Worker {
+    const resourceLimits = this.#heapLimit === undefined ? {} : { maxOldGenerationSizeMb: this.#heapLimit };
+    return new Worker(join(__dirname, 'build-worker-entry.js'), { resourceLimits });
+  }
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { dropCachedPages } from '../linux/page-cache';
+import { FINGERPRINT_DEFAULT_NAME } from './format/xattr';
+import { emitImage } from './writer/emit';
+import { readDirectoryTree, type DirectorySource } from './writer/from-directory';
+import { BLOCK_SIZE } from './writer/geometry';
+import { HostDirectories } from './writer/host-directories';
+import { layOut, type ImageLayout } from './writer/layout';
+import { Pace } from './writer/pace';
+import type { BuildProgress } from './writer/progress';
+import type { DirectoryNode } from './writer/tree';
+
+export type { BuildProgress } from './writer/progress';
+export type { DirectorySource } from './writer/from-directory';
+
+/** How an image is to be made, from wherever. */
+export interface ImageOptions {
+  /** Absolute path of the image. What is there already is replaced in one step. */
+  readonly target: string;
+  /** Full name of the fingerprint attribute; the default is that of mkfs.erofs and cannot be seen through the VFS. */
+  readonly fingerprintXattr?: string | undefined;
+  /** Name for the unfinished image, see `temporaryImageName`. */
+  readonly temporary?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then, and at the end of the data. */
+  readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
+}
+
+export interface BuildOptions extends ImageOptions {
+  readonly source: DirectorySource;
+}
+
+export interface BuildResult {
+  /** Length of the image. */
+  readonly bytes: number;
+  readonly inodes: number;
+  /** Regular files among them, each counted once. */
+  readonly files: number;
+  /** Bytes in those files. */
+  readonly contentBytes: number;
+  /** Bytes at the front of the image that hold everything but file blocks. */
+  readonly metadataBytes: number;
+  /** One past the largest nid: how many inode numbers the image needs when nids are used for them. */
+  readonly nidLimit: number;
+  /** Lower case, with hyphens. It depends on the tree alone, contents included. */
+  readonly uuid: string;
+}
+
+/**
+ * Builds an EROFS image of a directory. The target appears whole and synced, or not at all: it is written under
+ * a temporary name beside it, and renamed. Its pages do not stay in the page cache.
+ *
+ * File system calls are synchronous: run this in a worker thread (`ImageBuilder`) wherever something else must not
+ * wait. Throws ImageBuildError kinds for what is wrong with the source, the signal's reason when aborted, and errors of
+ * system calls as they come.
+ */
+export async function buildImage(options: BuildOptions): Promise<BuildResult> {
+  const pace = new Pace(options.signal);
+  options.signal?.throwIfAborted();
+  using directories = new HostDirectories();
+  const root = await readDirectoryTree(options.source, directories, pace);
+  return await buildImageOfTree(root, options);
+}
+
+/** Builds an EROFS image of a tree that is in memory; its contents are read once. Otherwise like `buildImage`. */
+export async function buildImageOfTree(root: DirectoryNode, options: ImageOptions): Promise<BuildResult> {
+  options.signal?.throwIfAborted();
+  const layout = layOut(root, options.fingerprintXattr ?? FINGERPRINT_DEFAULT_NAME);
+  const directory = dirname(options.target);
+  const temporary = join(directory, options.temporary ?? temporaryImageName(options.target));
+  let uuid: Buffer;
+  try {
+    uuid = await writeImage(temporary, layout, options);
+    renameSync(temporary, options.target);
+  } catch (error) {
+    removeUnfinished(temporary, error);
+    throw error;
+  }
+  syncDirectory(directory);
+  const files = layout.inodes.filter(({ node }) => node.kind === 'file');
+  return {
+    bytes: layout.blocks * BLOCK_SIZE,
+    inodes: layout.inodes.length,
+    files: files.length,
+    contentBytes: files.reduce((total, { size }) => total + size, 0),
+    metadataBytes: layout.dataBlock * BLOCK_SIZE,
+    nidLimit: layout.nidLimit,
+    uuid: formatUuid(uuid),
+  };
+}
+
+/** A name for an unfinished image, in the directory where `target` will be. */
+export function temporaryImageName(target: string): string {
+  return `.${basename(target)}.tmp-${randomBytes(8).toString('hex')}`;
+}
+
+/** Whether a directory entry is an unfinished image. One that no running build owns was left by a crash. */
+export function isTemporaryImageName(name: string): boolean {
+  return /^\..+\.tmp-[0-9a-f]{16}$/.test(name);
+}
+
+function removeUnfinished(temporary: string, reason: unknown): void {
+  try {
+    rmSync(temporary, { force: true });
+  } catch (error) {
+    throw new AggregateError(
+      [reason, error],
+      `${temporary}: the build failed, and its unfinished image stays`,
+      { cause: error },
+    );
+  }
+}
+
+async function writeImage(path: string, layout: ImageLayout, options: ImageOptions): Promise<Buffer> {
+  const fd = openSync(path, 'wx+', 0o600);
+  try {
+    const { signal, onProgress } = options;
+    const uuid = await emitImage({ fd, layout, pace: new Pace(signal), onProgress });
+    signal?.throwIfAborted();
+    fsyncSync(fd);
+    dropCachedPages(fd);
+    return uuid;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function formatUuid(uuid: Buffer): string {
+  return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

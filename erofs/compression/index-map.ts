@@ -1,0 +1,226 @@
+import { setImmediate } from 'node:timers/promises';
+import { ErofsCorruptError, ErofsUnsupportedError } from '../errors';
+import { CBLKCNT, EXTENT_LENGTH_MAX, LCLUSTER_TYPE, PCLUSTER_SIZE_MAX } from '../format/compression';
+import { DATA_LAYOUT } from '../format/inode';
+import type { ImageSources } from '../image-sources';
+import type { Inode } from '../inode';
+import { CompactIndex } from './compact-index';
+import type { CompressionConfiguration } from './configuration';
+import { checkPcluster, extentEnd, type Coding, type Extent, type ExtentMap } from './extent';
+import { FullIndex } from './full-index';
+import type { Lcluster, LclusterIndex } from './lcluster';
+import type { IndexedHeader } from './map-header';
+
+/**
+ * Index records that one search may look at in one direction. Sound indexes name the distance to the head at once, or in
+ * steps of 2047 lclusters; only those of the first mkfs go on one by one, for 255 lclusters at most.
+ */
+const STEPS_MAX = 4096;
+
+/** A long search lets others have their turn each time it has made so many steps: records in memory cost no wait. */
+const STEPS_A_TURN = 1024;
+
+/** The beginning of an extent. */
+interface Head {
+  readonly number: number;
+  readonly entry: Lcluster;
+}
+
+/**
+ * Extents of a file with an index of lclusters. Only what a search needs of the index is read: the entry of the wanted
+ * byte, those on the way back to the head, and those on the way to the next one.
+ */
+export class IndexMap implements ExtentMap {
+  readonly #index: LclusterIndex;
+  readonly #clusterSize: number;
+  readonly #total: number;
+  /** The extent that was found last: sequential reads ask for it again. */
+  #last: Extent | undefined;
+  #tail: Head | undefined;
+
+  constructor(
+    private readonly image: ImageSources,
+    private readonly inode: Inode,
+    private readonly header: IndexedHeader,
+    private readonly configuration: CompressionConfiguration,
+  ) {
+    const Index = inode.layout === DATA_LAYOUT.COMPRESSED_COMPACT ? CompactIndex : FullIndex;
+    this.#index = new Index(image, inode, header);
+    this.#clusterSize = 2 ** header.clusterBits;
+    this.#total = Math.ceil(inode.size / this.#clusterSize);
+  }
+
+  async find(offset: number): Promise<Extent> {
+    const last = this.#last;
+    if (last !== undefined && offset >= last.start && offset < extentEnd(last)) return last;
+    const extent = await this.#extentOf(await this.#head(offset));
+    if (offset < extent.start || offset >= extentEnd(extent)) {
+      throw this.#corrupt('lcluster', offset, `the extent found for it ends at ${extentEnd(extent)}`);
+    }
+    this.#last = extent;
+    return extent;
+  }
+
+  async #extentOf(head: Head): Promise<Extent> {
+    const start = this.#startOf(head);
+    const tail = await this.#tailHead();
+    if (tail?.number === head.number) return this.#tailExtent(tail, start);
+    const blocks = head.entry.hole ? 0 : await this.#blocksOf(head, start);
+    const length = (await this.#endOf(head, start, blocks === 0)) - start;
+    if (blocks === 0) return { kind: 'hole', start, length };
+    const { blockSize } = this.image.superblock;
+    const size = blocks * blockSize;
+    const { partial, block } = head.entry;
+    const coding = this.#codingOf(head);
+    const position = block * blockSize;
+    const extent: Extent = {
+      kind: 'pcluster',
+      start,
+      length,
+      inline: false,
+      position,
+      size,
+      coding,
+      partial,
+    };
+    return checkPcluster(extent, this.image, this.configuration, this.inode);
+  }
+
+  /** The last extent is inline or in the packed file. */
+  #tailExtent(head: Head, start: number): Extent {
+    const { tailFragmentLow, inlineSize } = this.header;
+    const length = this.inode.size - start;
+    if (tailFragmentLow !== undefined) {
+      const full = this.inode.layout === DATA_LAYOUT.COMPRESSED_FULL;
+      const offset = tailFragmentLow + (full ? head.entry.block * 2 ** 32 : 0);
+      return { kind: 'fragment', start, length, offset };
+    }
+    const position = this.#index.endOf(this.#total - 1);
+    if ((position % this.image.superblock.blockSize) + inlineSize > this.image.superblock.blockSize) {
+      throw this.#corrupt('map header.inlineSize', start, `${inlineSize} bytes cross a block`);
+    }
+    const { partial } = head.entry;
+    const coding = this.#codingOf(head);
+    const extent: Extent = {
+      kind: 'pcluster',
+      start,
+      length,
+      inline: true,
+      position,
+      size: inlineSize,
+      coding,
+      partial,
+    };
+    return checkPcluster(extent, this.image, this.configuration, this.inode);
+  }
+
+  /** Head of the last extent, where that one is stored elsewhere than in blocks. */
+  async #tailHead(): Promise<Head | undefined> {
+    const { tailFragmentLow, inlineSize } = this.header;
+    if (tailFragmentLow === undefined && inlineSize === 0) return undefined;
+    this.#tail ??= await this.#head(this.inode.size - 1);
+    return this.#tail;
+  }
+
+  /** The head of the extent that holds a byte: in its lcluster, or some way back. */
+  async #head(offset: number): Promise<Head> {
+    const wanted = Math.floor(offset / this.#clusterSize);
+    const loaded = this.#load(wanted);
+    const entry = loaded instanceof Promise ? await loaded : loaded;
+    if (entry.type !== LCLUSTER_TYPE.NONHEAD && offset % this.#clusterSize >= entry.clusterOffset) {
+      return { number: wanted, entry };
+    }
+    let number = wanted;
+    let back = entry.type === LCLUSTER_TYPE.NONHEAD ? entry.distanceBack : 1;
+    for (let step = 0; step < STEPS_MAX; step++) {
+      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
+      if (back < 1 || back > number) {
+        throw this.#corrupt('lcluster', offset, `lcluster ${number} says its head is ${back} before it`);
+      }
+      number -= back;
+      const before = this.#load(number);
+      const candidate = before instanceof Promise ? await before : before;
+      if (candidate.type !== LCLUSTER_TYPE.NONHEAD) return { number, entry: candidate };
+      back = candidate.distanceBack;
+    }
+    throw this.#corrupt('lcluster', offset, `no head within ${STEPS_MAX} steps back`);
+  }
+
+  /** Blocks of a pcluster: said by the lcluster after its head, else one. 0: there is none, a hole (Linux 7.2). */
+  async #blocksOf({ number, entry }: Head, start: number): Promise<number> {
+    const big = this.header.bigPclusters[entry.type === LCLUSTER_TYPE.HEAD1 ? 0 : 1];
+    if (!big || number + 1 >= this.#total) return 1;
+    const loaded = this.#load(number + 1);
+    const next = loaded instanceof Promise ? await loaded : loaded;
+    if (next.type !== LCLUSTER_TYPE.NONHEAD) return 1;
+    // Where the largest pcluster has as many blocks as the count has values, mkfs writes that size as 0.
+    const ambiguous = next.blocks === 0 && PCLUSTER_SIZE_MAX / this.image.superblock.blockSize >= CBLKCNT;
+    if (next.blocks !== undefined && !ambiguous) return next.blocks;
+    throw this.#corrupt('lcluster', start, `lcluster ${number + 1} says no size of the pcluster`);
+  }
+
+  /** Where the extent ends: at the next head or with the file. A hole is cut where the search gets long. */
+  async #endOf({ number }: Head, start: number, hole: boolean): Promise<number> {
+    const { size } = this.inode;
+    let next = number + 1;
+    for (let step = 0; step < STEPS_MAX; step++) {
+      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
+      if (next >= this.#total) return size;
+      const loaded = this.#load(next);
+      const entry = loaded instanceof Promise ? await loaded : loaded;
+      if (entry.type !== LCLUSTER_TYPE.NONHEAD) {
+        return Math.min(next * this.#clusterSize + entry.clusterOffset, size);
+      }
+      if (!hole && next * this.#clusterSize - start > EXTENT_LENGTH_MAX) break;
+      next += Math.max(1, entry.distanceOn);
+    }
+    if (hole) return Math.min(next * this.#clusterSize, size);
+    const site = {
+      image: this.image.label,
+      nid: this.inode.nid,
+      offset: start,
+      inData: true,
+      field: 'extent',
+    };
+    throw new ErofsUnsupportedError(site, `it decodes to more than ${EXTENT_LENGTH_MAX} bytes`);
+  }
+
+  #load(number: number): Lcluster | Promise<Lcluster> {
+    const loaded = this.#index.load(number);
+    return loaded instanceof Promise
+      ? loaded.then((entry) => this.#checked(entry, number))
+      : this.#checked(loaded, number);
+  }
+
+  #checked(entry: Lcluster, number: number): Lcluster {
+    const start = number * this.#clusterSize;
+    if (entry.clusterOffset >= this.#clusterSize) {
+      throw this.#corrupt(
+        'lcluster',
+        start,
+        `an extent starts ${entry.clusterOffset} bytes into lcluster ${number}`,
+      );
+    }
+    const [first, second] = this.header.bigPclusters;
+    if (entry.blocks !== undefined && !first && !second) {
+      throw this.#corrupt('lcluster', start, `lcluster ${number} counts blocks, but none may be several`);
+    }
+    return entry;
+  }
+
+  #codingOf({ entry }: Head): Coding {
+    if (entry.type === LCLUSTER_TYPE.PLAIN) return this.header.interlaced ? 'interlaced' : 'shifted';
+    return this.header.algorithms[entry.type === LCLUSTER_TYPE.HEAD2 ? 1 : 0];
+  }
+
+  #startOf({ number, entry }: Head): number {
+    return number * this.#clusterSize + entry.clusterOffset;
+  }
+
+  #corrupt(field: string, offset: number, problem: string): ErofsCorruptError {
+    return new ErofsCorruptError(
+      { image: this.image.label, nid: this.inode.nid, offset, inData: true, field },
+      problem,
+    );
+  }
+}

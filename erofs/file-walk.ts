@@ -1,0 +1,53 @@
+import type { Nid } from './brands';
+import { ErofsCorruptError } from './errors';
+import type { ErofsImage } from './image';
+import { isDirectory, isRegularFile, type Inode } from './inode';
+
+/** Directory entries that are held at a time. */
+const BATCH = 1024;
+
+/**
+ * Every regular file below the root, each inode once. Decides by the inode's mode alone, since a directory
+ * entry may lie about the type. A directory that two entries lead to is refused: it may be a cycle.
+ */
+export async function* walkFiles(image: ErofsImage): AsyncGenerator<Inode> {
+  const seen = new Set<Nid>([image.rootNid]);
+  const directories: Nid[] = [image.rootNid];
+  for (let nid = directories.pop(); nid !== undefined; nid = directories.pop()) {
+    const directory = await image.inode(nid);
+    const below: Nid[] = [];
+    for await (const children of childrenOf(image, directory)) {
+      // mkfs lays inodes of one directory out together: in the order of nids the metadata is read forward.
+      children.sort((left, right) => left - right);
+      for (const child of children) {
+        const inode = image.peekInode(child) ?? (await image.inode(child));
+        if (seen.has(child)) {
+          if (!isDirectory(inode)) continue;
+          throw new ErofsCorruptError(
+            { image: image.label, nid: child, field: 'dirent.nid' },
+            'a second entry leads to this directory',
+          );
+        }
+        seen.add(child);
+        if (isDirectory(inode)) below.push(child);
+        else if (isRegularFile(inode)) yield inode;
+      }
+    }
+    // The first comes last, to be taken next: mkfs lays directories out in this order, and so they are read forward.
+    for (const child of below.reverse()) directories.push(child);
+  }
+}
+
+async function* childrenOf(image: ErofsImage, directory: Inode): AsyncGenerator<Nid[]> {
+  for (let cookie = 0; ;) {
+    const entries = await image.entriesFrom(directory, cookie, BATCH);
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    yield entries.filter(({ name }) => !isDotOrDotDot(name)).map(({ nid }) => nid);
+    cookie = last.nextCookie;
+  }
+}
+
+function isDotOrDotDot(name: Buffer): boolean {
+  return name.length <= 2 && name[0] === 0x2e && (name.length === 1 || name[1] === 0x2e);
+}

@@ -1,0 +1,62 @@
+import { dropCachedPages } from '../../linux/page-cache';
+import type { InodePlan } from './inode-plan';
+import type { Pace } from './pace';
+
+/** How far a build is. */
+export interface BuildProgress {
+  readonly inodes: number;
+  readonly totalInodes: number;
+  /** Bytes of file content written so far. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
+/** Content bytes after which what was written leaves the page cache, as far as it has reached the disk. */
+const DROP_EVERY = 64 * 1024 * 1024;
+
+/** Counts what is written, reports it when it is time for a breath, and keeps the page cache small meanwhile. */
+export class ProgressMeter {
+  #inodes = 0;
+  #bytes = 0;
+  #dropped = 0;
+  readonly #totalBytes: number;
+
+  constructor(
+    private readonly fd: number,
+    private readonly inodes: readonly InodePlan[],
+    private readonly pace: Pace,
+    private readonly onProgress: ((progress: BuildProgress) => void) | undefined,
+  ) {
+    this.#totalBytes = inodes.reduce((total, inode) => (inode.regularFile ? total + inode.size : total), 0);
+  }
+
+  countInode(): void {
+    this.#inodes++;
+  }
+
+  countContent(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes - this.#dropped < DROP_EVERY) return;
+    this.#dropped = this.#bytes;
+    dropCachedPages(this.fd);
+  }
+
+  due(): boolean {
+    return this.pace.due();
+  }
+
+  /** Throws the reason of an abort. */
+  async breathe(): Promise<void> {
+    this.report();
+    await this.pace.breathe();
+  }
+
+  report(): void {
+    this.onProgress?.({
+      inodes: this.#inodes,
+      totalInodes: this.inodes.length,
+      bytes: this.#bytes,
+      totalBytes: this.#totalBytes,
+    });
+  }
+}
