@@ -1,0 +1,62 @@
+import { z } from 'zod';
+
+/** Domain names appear in tables and messages: one printable word, no slashes. Empty means "no domain". */
+const domainName = z
+  .string({
+    // In TOML, k8s.io = "x" means the key io in a table k8s.
+    error: ({ input }) =>
+      typeof input === 'object'
+        ? 'must be the name of a domain; quote a namespace that has dots: "k8s.io" = "NAME"'
+        : undefined,
+  })
+  .regex(
+    /^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'must be a name of at most 63 letters, digits, ".", "_" and "-" (or "" for none)',
+  );
+
+/** What containerd allows as the name of a namespace (its package identifiers). */
+const namespaceName = z
+  .string()
+  .max(76)
+  .regex(/^[A-Za-z0-9]+([-._][A-Za-z0-9]+)*$/);
+
+const absolutePath = z
+  .string()
+  .startsWith('/', 'must be an absolute path')
+  .refine((path) => !path.includes('\0'), 'must not contain a NUL');
+
+/** The configuration file; every key may be left out. Keys that are not here are errors. */
+export const configSchema = z.strictObject({
+  /** Images, upper directories and the database. Survives reboots. */
+  root: absolutePath.default('/var/lib/ishare-snapshotter'),
+  /** The images mount. May be on a tmpfs. */
+  state: absolutePath.default('/run/ishare-snapshotter'),
+  /** Socket that containerd calls. */
+  address: absolutePath.default('/run/ishare-snapshotter/snapshotter.sock'),
+  /** Socket that the `ishare` command calls. */
+  admin_address: absolutePath.default('/run/ishare-snapshotter/admin.sock'),
+  log_level: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+  domains: z
+    .strictObject({
+      /** Domain of what no other rule names. */
+      default: domainName.default(''),
+      /** Domain by containerd namespace. */
+      namespaces: z.record(namespaceName, domainName).default({}),
+    })
+    .prefault({}),
+  fuse: z
+    .strictObject({
+      passthrough: z.boolean().default(true),
+      read_ahead_kib: z.int().min(0).max(65536).default(128),
+      metadata_cache_mib: z.int().min(1).max(65536).default(32),
+    })
+    .prefault({}),
+  build: z
+    .strictObject({
+      /** Images built at a time. */
+      workers: z.int().min(1).max(64).default(2),
+    })
+    .prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
