@@ -1,0 +1,47 @@
+/** The group of images that a layer may share pages with. */
+export interface Domain {
+  readonly id: number;
+  /** As configured; private. */
+  readonly name: string;
+  /** Public random name, fit for a path that containers see. */
+  readonly token: string;
+  /** 32 random bytes; private. */
+  readonly secret: Buffer;
+}
+
+/** One committed image as one domain sees it: what a LayerServer makes reachable as a directory tree. */
+export interface LayerAttachment {
+  /** Never used again for another pair of image and domain, also not after a restart. */
+  readonly attachmentId: number;
+  /** Absolute path of the EROFS image. It stays in place until the attachment is detached. */
+  readonly imagePath: string;
+  /** For messages: the name of the committed snapshot. */
+  readonly label: string;
+  /** Undefined: the layer shares with nobody. */
+  readonly domain: Domain | undefined;
+  /**
+   * From 1 to 2^20 - 1: which range of the images mount's node ids is this attachment's. No other live attachment has
+   * it; one that is gone may have had it.
+   */
+  readonly nodeRange: number;
+  /** Inode numbers [inoBase, inoBase + inoCount) belong to this attachment: the inode `nid` shows as inoBase + nid. */
+  readonly inoBase: number;
+  /** Above every inode id (nid) of the image. */
+  readonly inoCount: number;
+}
+
+/** Makes committed images reachable as directories that overlayfs can take as lower layers. */
+export interface LayerServer {
+  /**
+   * Resolves to the absolute path of the directory where the layer's root is, once it answers. Idempotent: attaching
+   * what is attached gives the same path. The path has no `:`, `,` or `\`, which overlayfs's options give a meaning.
+   * Rejects when the image cannot be served; nothing stays behind then.
+   */
+  attach(layer: LayerAttachment): Promise<string>;
+
+  /**
+   * Ends an attachment that no active snapshot uses any more. Mounts that were made from its directory may still
+   * exist; the image file may be deleted once this has resolved. Idempotent, also for ids that were never attached.
+   */
+  detach(attachmentId: number): Promise<void>;
+}

@@ -1,0 +1,139 @@
+import path from 'node:path';
+import { Worker } from 'node:worker_threads';
+// The native library must be loaded in this thread too: were the FUSE thread its only user, it would be unloaded at that
+// thread's end, before libuv has called it back for the last time.
+import '../../linux/libc';
+import type { EngineOptions, LogSink } from '../engine';
+import type { Inventory } from '../inventory';
+import type { LayerAttachment, LayerServer } from '../layer-server';
+import { assertThreadPoolSuffices } from '../thread-pool';
+import { NO_DOMAIN_TOKEN } from '../top-directories';
+import type { EngineCallName, EngineCalls, EngineMessage, EngineState, TransferredError } from './messages';
+
+/** A failure in the thread that serves /dev/fuse, with the name and code that it had there. */
+export class EngineError extends Error {
+  override readonly name: string;
+  readonly code: string | undefined;
+
+  constructor(transferred: TransferredError) {
+    super(transferred.message);
+    this.name = transferred.name;
+    this.code = transferred.code;
+    if (transferred.stack !== undefined) this.stack = transferred.stack;
+  }
+}
+
+interface PendingCall {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/** The engine as the rest of the daemon sees it: it lives on a thread of its own, and all calls are messages. */
+export class EngineClient implements LayerServer, AsyncDisposable {
+  readonly #worker: Worker;
+  readonly #options: EngineOptions;
+  readonly #log: LogSink;
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #ended: Promise<void>;
+  #nextId = 1;
+  #failure: Error | undefined;
+  #stopping = false;
+
+  private constructor(options: EngineOptions, log: LogSink, onCrash: (error: Error) => void) {
+    this.#options = options;
+    this.#log = log;
+    this.#worker = new Worker(path.join(__dirname, 'entry.js'), {
+      workerData: options,
+      name: 'fuse',
+      // Descriptors are opened and closed by native calls too, which Node's own book-keeping does not see.
+      trackUnmanagedFds: false,
+    });
+    this.#worker.on('message', (message: EngineMessage) => {
+      if (message.kind === 'lost') onCrash(new EngineError(message.error));
+      else this.#receive(message);
+    });
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        this.#fail(this.#failure ?? new Error(`the FUSE thread ended with code ${code}`));
+        resolve();
+        if (!this.#stopping && this.#failure !== undefined) onCrash(this.#failure);
+      });
+    });
+  }
+
+  /** Starts the thread and mounts. `onCrash` is told when the thread ends, or loses a mount, unasked. */
+  static async start(
+    options: EngineOptions,
+    log: LogSink,
+    onCrash: (error: Error) => void,
+  ): Promise<EngineClient> {
+    assertThreadPoolSuffices();
+    const client = new EngineClient(options, log, onCrash);
+    try {
+      await client.#call('start', undefined);
+      return client;
+    } catch (error) {
+      client.#stopping = true;
+      await client.#worker.terminate();
+      throw error;
+    }
+  }
+
+  async attach(layer: LayerAttachment): Promise<string> {
+    await this.#call('attach', layer);
+    return `${this.#options.imagesDirectory}/${layer.domain?.token ?? NO_DOMAIN_TOKEN}/${layer.attachmentId}`;
+  }
+
+  async detach(attachmentId: number): Promise<void> {
+    await this.#call('detach', attachmentId);
+  }
+
+  inventory(): Promise<Inventory> {
+    return this.#call('inventory', undefined);
+  }
+
+  state(): Promise<EngineState> {
+    return this.#call('state', undefined);
+  }
+
+  /** Unmounts both file systems and ends the thread. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#failure === undefined) await this.#call('stop', undefined);
+    await this.#ended;
+  }
+
+  #call<Name extends EngineCallName>(
+    name: Name,
+    argument: EngineCalls[Name]['argument'],
+  ): Promise<EngineCalls[Name]['result']> {
+    const id = this.#nextId++;
+    return new Promise<EngineCalls[Name]['result']>((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, name, argument });
+    });
+  }
+
+  #receive(message: Exclude<EngineMessage, { kind: 'lost' }>): void {
+    if (message.kind === 'log') {
+      this.#log(message.level, message.message, message.details);
+      return;
+    }
+    const call = this.#pending.get(message.id);
+    this.#pending.delete(message.id);
+    if (message.kind === 'result') call?.resolve(message.value);
+    else call?.reject(new EngineError(message.error));
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const call of this.#pending.values()) call.reject(this.#failure);
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,79 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { errorCode } from '../../linux/errno';
+import { Engine } from '../engine';
+import type {
+  EngineCalls,
+  EngineMessage,
+  EngineRequest,
+  EngineState,
+  EngineWorkerData,
+  TransferredError,
+} from './messages';
+
+/** The thread that serves /dev/fuse: an engine, driven by messages from the main thread. */
+const port = parentPort;
+if (port === null) throw new Error('this file runs as a worker thread');
+const send = (message: EngineMessage): void => port.postMessage(message);
+
+let engine: Engine | undefined;
+
+function running(): Engine {
+  if (engine === undefined) throw new Error('the engine is not running');
+  return engine;
+}
+
+function state(): EngineState {
+  const { passthrough, ishareMount, openFiles, backingIds } = running();
+  return { passthrough, ishareMount, openFiles, backingIds, requests: running().requestCounts() };
+}
+
+async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['name']]['result']> {
+  switch (request.name) {
+    case 'start':
+      engine = await Engine.start(
+        workerData as EngineWorkerData,
+        (level, message, details) => send({ kind: 'log', level, message, details }),
+        (error) => send({ kind: 'lost', error: transferred(error) }),
+      );
+      return state();
+    case 'attach': {
+      const { domain } = request.argument;
+      // Structured clone turns a Buffer into a bare Uint8Array.
+      const layer =
+        domain === undefined
+          ? request.argument
+          : { ...request.argument, domain: { ...domain, secret: Buffer.from(domain.secret) } };
+      await running().attach(layer);
+      return undefined;
+    }
+    case 'detach':
+      await running().detach(request.argument);
+      return undefined;
+    case 'inventory':
+      return running().inventory();
+    case 'state':
+      return state();
+    case 'stop':
+      await engine?.[Symbol.asyncDispose]();
+      engine = undefined;
+      return undefined;
+  }
+}
+
+port.on('message', (request: EngineRequest) => {
+  call(request).then(
+    (value) => {
+      send({ kind: 'result', id: request.id, value });
+      // With nothing left to listen to the thread ends by itself.
+      if (request.name === 'stop') port.close();
+    },
+    (error: unknown) => {
+      send({ kind: 'error', id: request.id, error: transferred(error) });
+    },
+  );
+});
+
+function transferred(error: unknown): TransferredError {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { name, message, code: errorCode(error), stack };
+}
