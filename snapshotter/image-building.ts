@@ -1,0 +1,31 @@
+/** What is known of an image once it is built. */
+export interface BuiltImage {
+  /** Length of the file in bytes. */
+  readonly bytes: number;
+  readonly inodes: number;
+  /** Above every inode id (nid) of the image. */
+  readonly nidLimit: number;
+}
+
+/**
+ * Builds the image of a committed layer: `ImageBuilder` of erofs/ in the daemon. The image and its directory entry are
+ * on disk when it resolves; nothing is left at `target` when it rejects.
+ */
+export interface LayerImageBuilder {
+  build(request: {
+    /** `overlay`: whiteouts and opaque directories of an overlayfs upper directory are kept as such. */
+    readonly source: { readonly directory: string; readonly overlay: true };
+    readonly target: string;
+    readonly signal?: AbortSignal;
+  }): Promise<BuiltImage>;
+}
+
+/** Owner and permission bits (without the file type) of an image's root directory. */
+export interface LayerRoot {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Reads the root inode of a committed image. */
+export type ReadLayerRoot = (imagePath: string) => Promise<LayerRoot>;

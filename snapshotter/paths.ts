@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { InvalidArgumentError } from './errors';
+import type { SnapshotId } from './store/snapshot-table';
+
+/** Where things lie under the root directory. */
+export class Paths {
+  constructor(readonly root: string) {
+    assertOverlaySafe(root);
+  }
+
+  get database(): string {
+    return join(this.root, 'metadata.db');
+  }
+
+  /** Parent of the snapshots' directories. */
+  get snapshots(): string {
+    return join(this.root, 'snapshots');
+  }
+
+  /** Parent of the committed images. */
+  get images(): string {
+    return join(this.root, 'images');
+  }
+
+  /** Whatever lies here is to be deleted. On the same file system as the rest, so that things are moved here whole. */
+  get trash(): string {
+    return join(this.root, 'trash');
+  }
+
+  snapshot(id: SnapshotId): string {
+    return join(this.snapshots, String(id));
+  }
+
+  /** What containers write to: overlayfs's upper directory, or the whole tree of a snapshot without a parent. */
+  upper(id: SnapshotId): string {
+    return join(this.snapshot(id), 'fs');
+  }
+
+  /** overlayfs's own work directory. */
+  work(id: SnapshotId): string {
+    return join(this.snapshot(id), 'work');
+  }
+
+  image(id: SnapshotId): string {
+    return join(this.images, `${id}.erofs`);
+  }
+}
+
+/**
+ * Throws InvalidArgumentError for a path that cannot stand in overlayfs's options: `:` separates lower layers, `,`
+ * options, `\` escapes, and containerd passes them on unescaped.
+ */
+export function assertOverlaySafe(path: string): void {
+  const bad = /[:,\\]/.exec(path)?.[0];
+  if (bad !== undefined)
+    throw new InvalidArgumentError(`${path}: overlayfs cannot mount paths with "${bad}"`);
+  if (!path.startsWith('/')) throw new InvalidArgumentError(`${path}: must be an absolute path`);
+}

@@ -1,0 +1,407 @@
+import { lstat, rm } from 'node:fs/promises';
+import type { Logger } from 'winston';
+import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
+import { realtimeNs } from '../linux/clock';
+import { Kind, type Labels, type Mount } from '../proto/snapshots';
+import { diskUsage } from './disk-usage';
+import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
+import { compileFilters } from './filter/filter';
+import { snapshotFields } from './filter/snapshot-fields';
+import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
+import { KeyLocks } from './key-locks';
+import { storableLabels, updateLabels } from './labels';
+import { LayerUses } from './layer-uses';
+import { discardLeftovers } from './leftovers';
+import { planMounts } from './mount-plan';
+import type { Paths } from './paths';
+import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
+import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
+import { layersOf } from './snapshot-layers';
+import { NO_DOMAIN } from './store/domain-table';
+import type { MetadataStore } from './store/metadata-store';
+import type { Snapshot, SnapshotId } from './store/snapshot-table';
+import { Trash } from './trash';
+
+export interface SnapshotsOptions {
+  /** Stays the caller's, to be closed after this. */
+  readonly store: MetadataStore;
+  readonly paths: Paths;
+  readonly builder: LayerImageBuilder;
+  readonly layerServer: LayerServer;
+  readonly readLayerRoot: ReadLayerRoot;
+  /** Name of the domain that a new active snapshot or view belongs to; undefined: it shares with nobody. */
+  readonly domainFor: (key: string, labels: Readonly<Labels>) => string | undefined;
+  readonly logger: Logger;
+  /** How long a layer without a user stays attached, in ms. */
+  readonly lingerMs?: number;
+}
+
+export interface NewSnapshotRequest {
+  readonly key: string;
+  /** Name of a committed snapshot, or "". */
+  readonly parent: string;
+  readonly labels: Readonly<Labels>;
+}
+
+export interface CommitRequest {
+  readonly name: string;
+  readonly key: string;
+  readonly labels: Readonly<Labels>;
+  /** Parent for a snapshot that was prepared without one; "" leaves the parent as it is. */
+  readonly parent?: string;
+  /** Gives up until the moment the result is stored. */
+  readonly signal?: AbortSignal;
+}
+
+const DEFAULT_LINGER_MS = 5_000;
+const LIST_BATCH = 100;
+
+/**
+ * Snapshots as containerd defines them (core/snapshots, containerd 1.6 to 2.x), over EROFS images: what is committed
+ * becomes an image, what is active is an overlay above the images of its parents. Errors are SnapshotterErrors
+ * where the caller is at fault.
+ */
+export class Snapshots implements AsyncDisposable {
+  readonly #options: SnapshotsOptions;
+  readonly #store: MetadataStore;
+  readonly #paths: Paths;
+  readonly #locks = new KeyLocks();
+  readonly #uses: LayerUses;
+  readonly #trash: Trash;
+  /** Snapshots with files that no row owns yet. */
+  readonly #busy = new Set<SnapshotId>();
+  /** Keys that are being committed. */
+  readonly #committing = new Set<string>();
+
+  private constructor(options: SnapshotsOptions) {
+    this.#options = options;
+    this.#store = options.store;
+    this.#paths = options.paths;
+    this.#trash = new Trash(options.paths.trash, options.logger);
+    this.#uses = new LayerUses(options.layerServer, {
+      lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
+      logger: options.logger,
+    });
+  }
+
+  /** Brings disk and metadata into agreement after whatever happened, and attaches the layers of all active snapshots. */
+  static async open(options: SnapshotsOptions): Promise<Snapshots> {
+    await makeRootDirectories(options.paths);
+    const snapshots = new Snapshots(options);
+    await snapshots.#recover();
+    return snapshots;
+  }
+
+  /** Makes a writable snapshot on a committed parent or on nothing, and resolves to its mounts. */
+  prepare(request: NewSnapshotRequest): Promise<Mount[]> {
+    return this.#create(Kind.ACTIVE, request);
+  }
+
+  /** Makes a read-only snapshot on a committed parent or on nothing, and resolves to its mounts. */
+  view(request: NewSnapshotRequest): Promise<Mount[]> {
+    return this.#create(Kind.VIEW, request);
+  }
+
+  /** The mounts of an active snapshot or view, as prepare() or view() gave them. */
+  mounts(key: string): Promise<Mount[]> {
+    return this.#locks.run([key], () => this.#mountsOf(this.#find(key)));
+  }
+
+  /** Makes an active snapshot a committed one: builds its image, stores it under its name, drops its directories. */
+  async commit(request: CommitRequest): Promise<void> {
+    const { key, name, labels } = request;
+    if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
+    if (this.#committing.has(key))
+      throw new FailedPreconditionError(`snapshot "${key}" is being committed already`);
+    const stored = storableLabels(labels);
+    this.#committing.add(key);
+    try {
+      await this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored }));
+    } finally {
+      this.#committing.delete(key);
+    }
+  }
+
+  /** Forgets a snapshot that has no children. Its files are deleted in the background. */
+  remove(key: string): Promise<void> {
+    return this.#locks.run([key], async () => {
+      const { snapshot, attachments } = this.#store.transaction(() => {
+        const found = this.#find(key);
+        if (this.#store.snapshots.hasChildren(found.id)) {
+          throw new FailedPreconditionError(
+            `cannot remove snapshot "${key}": other snapshots have it as parent`,
+          );
+        }
+        const ids = this.#store.attachments.ofSnapshot(found.id).map(({ id }) => id);
+        this.#store.snapshots.delete(found.id);
+        return { snapshot: found, attachments: ids };
+      });
+      // The snapshot is gone whatever happens from here on; files that stay behind are leftovers for cleanup().
+      if (snapshot.kind === Kind.COMMITTED) {
+        await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#uses.drop(attachments));
+        await this.#warnOnFailure('cannot discard an image', key, () =>
+          this.#trash.discard(this.#paths.image(snapshot.id)),
+        );
+      } else {
+        this.#uses.release(snapshot.id);
+        await this.#discardDirectory(snapshot);
+      }
+    });
+  }
+
+  stat(key: string): SnapshotInfo {
+    return this.#find(key);
+  }
+
+  /** Changes labels; `paths` is the field mask, see updateLabels(). Resolves to the snapshot as it is afterwards. */
+  update(name: string, labels: Readonly<Labels>, paths: readonly string[]): Promise<SnapshotInfo> {
+    return this.#locks.run([name], () =>
+      Promise.resolve(
+        this.#store.transaction(() => {
+          const { id, labels: current } = this.#find(name);
+          this.#store.snapshots.setLabels(id, updateLabels(current, labels, paths), realtimeNs());
+          return this.#find(name);
+        }),
+      ),
+    );
+  }
+
+  /** The snapshots that match one of the filters (all, if there is none), in batches. Other calls may come between. */
+  list(filters: readonly string[]): Generator<SnapshotInfo[], void, undefined> {
+    const matches = compileFilters(filters);
+    return batches(this.#store.snapshots.all(), (snapshot) => matches(snapshotFields(snapshot)));
+  }
+
+  /** Disk space of the snapshot alone, without its parents. Walks the tree of an active one. */
+  async usage(key: string, signal?: AbortSignal): Promise<SnapshotUsage> {
+    const snapshot = this.#find(key);
+    if (snapshot.kind !== Kind.ACTIVE) return snapshot.usage;
+    try {
+      return await diskUsage(this.#paths.upper(snapshot.id), signal);
+    } catch (error) {
+      // Committed or removed during the walk: then that is the answer.
+      this.#find(key);
+      throw error;
+    }
+  }
+
+  /** Deletes files that no snapshot owns, and waits until all that was removed earlier is deleted too. */
+  async cleanup(): Promise<void> {
+    await this.#discardLeftovers();
+    await this.#trash.recover();
+    await this.#trash.drained();
+  }
+
+  /** To be called when no other call is in progress. Layers in use stay attached. */
+  async close(): Promise<void> {
+    await this.#uses.close();
+    await this.#trash.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #find(key: string): Snapshot {
+    const snapshot = this.#store.snapshots.find(key);
+    if (snapshot === undefined) throw new NotFoundError(`snapshot "${key}" does not exist`);
+    return snapshot;
+  }
+
+  async #create(kind: typeof Kind.ACTIVE | typeof Kind.VIEW, request: NewSnapshotRequest): Promise<Mount[]> {
+    const { key } = request;
+    if (key === '') throw new InvalidArgumentError('a snapshot needs a key');
+    const labels = storableLabels(request.labels);
+    return this.#locks.run([key], async () => {
+      const parent = this.#checkNew(key, request.parent);
+      const id = this.#store.snapshots.reserveId();
+      this.#busy.add(id);
+      try {
+        const root = parent === undefined ? undefined : await this.#layerRoot(parent);
+        await makeSnapshotDirectories(this.#paths, { id, kind }, root);
+        const snapshot = this.#insert(id, kind, { key, parent: request.parent, labels });
+        return await this.#mountsOf(snapshot);
+      } catch (error) {
+        await this.#undoCreate(id);
+        throw error;
+      } finally {
+        this.#busy.delete(id);
+      }
+    });
+  }
+
+  /** Checks that `key` is free and returns the parent; order and kinds of the errors are containerd's. */
+  #checkNew(key: string, parentName: string): Snapshot | undefined {
+    const parent = parentName === '' ? undefined : this.#committed(parentName);
+    if (this.#store.snapshots.find(key) !== undefined)
+      throw new AlreadyExistsError(`snapshot "${key}" exists already`);
+    return parent;
+  }
+
+  #committed(name: string): Snapshot {
+    const parent = this.#store.snapshots.find(name);
+    if (parent === undefined) throw new NotFoundError(`parent snapshot "${name}" does not exist`);
+    if (parent.kind !== Kind.COMMITTED)
+      throw new InvalidArgumentError(`parent snapshot "${name}" is not committed`);
+    return parent;
+  }
+
+  async #layerRoot(parent: Snapshot): Promise<LayerRoot> {
+    try {
+      return await this.#options.readLayerRoot(this.#paths.image(parent.id));
+    } catch (error) {
+      // The parent may have been removed while its image was read.
+      this.#committed(parent.name);
+      throw error;
+    }
+  }
+
+  #insert(
+    id: SnapshotId,
+    kind: typeof Kind.ACTIVE | typeof Kind.VIEW,
+    request: NewSnapshotRequest,
+  ): Snapshot {
+    const { key, labels } = request;
+    return this.#store.transaction(() => {
+      const parent = this.#checkNew(key, request.parent);
+      const domainName = parent === undefined ? undefined : this.#options.domainFor(key, labels);
+      const domainId = domainName === undefined ? NO_DOMAIN : this.#store.domains.ensure(domainName).id;
+      const snapshot = { id, key, parentId: parent?.id, kind, domainId, labels, nowNs: realtimeNs() };
+      this.#store.snapshots.insert(snapshot);
+      // Here, so that a chain that cannot be numbered leaves nothing behind.
+      layersOf(this.#store, this.#paths, snapshot);
+      return this.#find(key);
+    });
+  }
+
+  async #undoCreate(id: SnapshotId): Promise<void> {
+    this.#store.transaction(() => {
+      this.#store.snapshots.delete(id);
+    });
+    this.#uses.release(id);
+    await this.#discardDirectory({ id, name: `of id ${id}` });
+  }
+
+  async #mountsOf(snapshot: Snapshot): Promise<Mount[]> {
+    const { id, kind } = snapshot;
+    if (kind === Kind.COMMITTED) {
+      throw new FailedPreconditionError(
+        `snapshot "${snapshot.name}" is committed; only active ones and views have mounts`,
+      );
+    }
+    const lower = await this.#uses.use(id, this.#layersOf(snapshot));
+    return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
+  }
+
+  #layersOf(snapshot: Snapshot): LayerAttachment[] {
+    return this.#store.transaction(() => layersOf(this.#store, this.#paths, snapshot));
+  }
+
+  async #commit(request: CommitRequest): Promise<void> {
+    const snapshot = this.#checkCommit(request);
+    const { id } = snapshot;
+    const target = this.#paths.image(id);
+    this.#busy.add(id);
+    try {
+      const image = await this.#options.builder.build({
+        source: { directory: this.#paths.upper(id), overlay: true },
+        target,
+        ...(request.signal && { signal: request.signal }),
+      });
+      const { blocks } = await lstat(target);
+      request.signal?.throwIfAborted();
+      this.#store.transaction(() => {
+        this.#store.snapshots.commit(id, {
+          name: request.name,
+          parentId: this.#parentAtCommit(this.#checkCommit(request), request.parent ?? ''),
+          labels: request.labels,
+          usage: { bytes: blocks * 512, inodes: image.inodes },
+          nidLimit: image.nidLimit,
+          nowNs: realtimeNs(),
+        });
+      });
+    } catch (error) {
+      await rm(target, { force: true });
+      throw error;
+    } finally {
+      this.#busy.delete(id);
+    }
+    this.#uses.release(id);
+    await this.#discardDirectory(snapshot);
+  }
+
+  #checkCommit({ key, name, parent = '' }: CommitRequest): Snapshot {
+    const snapshot = this.#find(key);
+    if (this.#store.snapshots.find(name) !== undefined)
+      throw new AlreadyExistsError(`snapshot "${name}" exists already`);
+    if (snapshot.kind !== Kind.ACTIVE) throw new FailedPreconditionError(`snapshot "${key}" is not active`);
+    this.#parentAtCommit(snapshot, parent);
+    return snapshot;
+  }
+
+  #parentAtCommit(snapshot: Snapshot, parent: string): SnapshotId | undefined {
+    if (parent === '' || parent === snapshot.parent) return snapshot.parentId;
+    if (snapshot.parentId !== undefined) {
+      throw new InvalidArgumentError(
+        `snapshot "${snapshot.name}" has the parent "${snapshot.parent}", which commit cannot change`,
+      );
+    }
+    return this.#committed(parent).id;
+  }
+
+  #discardDirectory({ id, name }: Pick<Snapshot, 'id' | 'name'>): Promise<void> {
+    return this.#warnOnFailure('cannot discard a snapshot directory', name, () =>
+      this.#trash.discard(this.#paths.snapshot(id)),
+    );
+  }
+
+  /** For what follows a change that is stored already: its failure must not look like a failure of the call. */
+  async #warnOnFailure(message: string, snapshot: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.logger.warn(message, { snapshot, error });
+    }
+  }
+
+  async #discardLeftovers(): Promise<void> {
+    const leftovers = await discardLeftovers(this.#paths, this.#store.snapshots, this.#trash, this.#busy);
+    if (leftovers.length > 0)
+      this.#options.logger.info('discarding what no snapshot owns', { paths: leftovers });
+  }
+
+  async #recover(): Promise<void> {
+    await this.#discardLeftovers();
+    await this.#trash.recover();
+    for (const snapshot of this.#store.snapshots.all()) {
+      await this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot));
+    }
+  }
+
+  async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
+    if (snapshot.kind === Kind.COMMITTED) {
+      await lstat(this.#paths.image(snapshot.id));
+      return;
+    }
+    // A power failure may take directories that were never flushed; what they held is lost with them.
+    const [parent] = this.#layersOf(snapshot);
+    const root = parent === undefined ? undefined : await this.#options.readLayerRoot(parent.imagePath);
+    await makeSnapshotDirectories(this.#paths, snapshot, root);
+    await this.#mountsOf(snapshot);
+  }
+}
+
+function* batches(
+  snapshots: Iterable<Snapshot>,
+  matches: (snapshot: Snapshot) => boolean,
+): Generator<SnapshotInfo[], void, undefined> {
+  let batch: SnapshotInfo[] = [];
+  for (const snapshot of snapshots) {
+    if (!matches(snapshot)) continue;
+    batch.push(snapshot);
+    if (batch.length < LIST_BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
