@@ -1,0 +1,103 @@
+import path from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type ConfigOverrides } from '../config/load';
+import { configSchema, type Config } from '../config/schema';
+import { FuseUnavailableError } from '../fuse/errors';
+import { SnapshotterError } from '../snapshotter/errors';
+import { SocketError } from '../snapshotter/socket-server';
+import { Daemon } from './daemon/daemon';
+import { makeLogger } from './daemon/logger';
+import { StartError } from './daemon/start-error';
+import { version } from './version';
+
+interface Flags {
+  readonly config?: string;
+  readonly root?: string;
+  readonly state?: string;
+  readonly address?: string;
+  readonly adminAddress?: string;
+  readonly logLevel?: Config['log_level'];
+}
+
+function parseFlags(): Flags {
+  const defaults = configSchema.parse({});
+  // The defaults stand in the help text only: a flag that is given wins over the file, one that is not must not.
+  const flag = (name: string, text: string, value: string) =>
+    new Option(name, `${text} (default: "${value}")`);
+  const place = (name: string, text: string, value: string) => flag(name, text, value).argParser(absolute);
+  return new Command('ishare-snapshotter')
+    .description('containerd snapshotter that keeps one page cache for every copy of a file')
+    .version(version)
+    .showHelpAfterError()
+    .addOption(place('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE))
+    .addOption(place('--root <dir>', 'images, upper directories and database', defaults.root))
+    .addOption(place('--state <dir>', 'the FUSE mount', defaults.state))
+    .addOption(place('--address <socket>', 'socket that containerd calls', defaults.address))
+    .addOption(place('--admin-address <socket>', 'socket that `ishare` calls', defaults.admin_address))
+    .addOption(
+      flag('--log-level <level>', 'least level to log', defaults.log_level).choices([
+        'error',
+        'warn',
+        'info',
+        'debug',
+      ]),
+    )
+    .parse()
+    .opts<Flags>();
+}
+
+/** Paths on the command line are meant from where the user stands. */
+function absolute(given: string): string {
+  if (given === '') throw new InvalidArgumentError('It is empty.');
+  return path.resolve(given);
+}
+
+function overridesOf(flags: Flags): ConfigOverrides {
+  const given = {
+    root: flags.root,
+    state: flags.state,
+    address: flags.address,
+    admin_address: flags.adminAddress,
+    log_level: flags.logLevel,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+async function main(): Promise<void> {
+  // Whoever reads the log may go away before the daemon does, and then there is nobody to tell.
+  process.stderr.on('error', () => undefined);
+  const flags = parseFlags();
+  // Either somebody asks the daemon to stop, or the thread that serves the mounts ends unasked.
+  let end: (failure?: Error) => void = () => undefined;
+  const ended = new Promise<Error | undefined>((resolve) => (end = resolve));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
+  const config = await loadConfig(flags.config, overridesOf(flags));
+  const logger = makeLogger(config.log_level);
+  const daemon = await Daemon.start(config, logger, end);
+  const failure = await ended;
+  if (failure === undefined) logger.info('stopping');
+  else logger.error('the thread that serves the mounts has ended', { error: failure });
+  await daemon[Symbol.asyncDispose]();
+  logger.info('stopped');
+  // Not process.exitCode: on its slow way out Node gives signals their ordinary effect back, and a second SIGTERM would
+  // then turn this end into a death by signal.
+  process.exit(failure === undefined ? 0 : 1);
+}
+
+/** Errors whose message alone tells the user what to do. */
+const plainErrors = [ConfigError, StartError, FuseUnavailableError, SocketError, SnapshotterError];
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // `await using` throws both together when undoing a start fails too; Node 20 has no class to test for.
+  if ('suppressed' in error && 'error' in error) {
+    return `${explain(error.suppressed)}\nUndoing the start failed too: ${explain(error.error)}`;
+  }
+  const plain = plainErrors.some((type) => error instanceof type || error.name === type.name);
+  return plain ? error.message : (error.stack ?? error.message);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`ishare-snapshotter: ${explain(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,65 @@
+import {
+  credentials,
+  status,
+  type CallOptions,
+  type requestCallback,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { connectAdmin, type AdminClient } from '../../proto/admin';
+
+/** A daemon should answer in this time (ms) even with a hundred thousand inodes to count. */
+const DEADLINE_MS = 60_000;
+
+/** The command cannot do what it was asked; the message is for the user, without a stack. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+/** Calls the daemon behind an admin socket. */
+export class AdminConnection implements Disposable {
+  readonly #client: AdminClient;
+  readonly #address: string;
+
+  constructor(address: string) {
+    this.#address = address;
+    this.#client = connectAdmin(`unix:${address}`, credentials.createInsecure(), {
+      // A list of all inodes may be longer than the 4 MiB that grpc-js takes by default.
+      'grpc.max_receive_message_length': -1,
+    });
+  }
+
+  /** One unary call: `connection.call((client, ...rest) => client.Status({}, ...rest))`. */
+  call<Response>(
+    invoke: (client: AdminClient, options: CallOptions, callback: requestCallback<Response>) => unknown,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      invoke(this.#client, { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
+        if (error !== null) reject(this.#explain(error));
+        else if (response === undefined) reject(new CommandError('the daemon sent an empty answer'));
+        else resolve(response);
+      });
+    });
+  }
+
+  #explain(error: ServiceError): CommandError {
+    return new CommandError(this.#describe(error), { cause: error });
+  }
+
+  #describe({ code, details }: ServiceError): string {
+    switch (code) {
+      case status.UNAVAILABLE:
+        if (details.includes('EACCES')) return `${this.#address}: permission denied; this needs root`;
+        return `no daemon answers on ${this.#address}. Is ishare-snapshotter running? (--address names another socket)`;
+      case status.UNIMPLEMENTED:
+        return `${this.#address} is not the admin socket of this version of ishare-snapshotter (--address names another one)`;
+      case status.DEADLINE_EXCEEDED:
+        return `${this.#address}: no answer within ${DEADLINE_MS / 1000} s`;
+      default:
+        return details;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}

@@ -1,0 +1,35 @@
+import path from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { configSchema } from '../../config/schema';
+import { AdminConnection } from './admin-connection';
+
+export interface DaemonOptions {
+  readonly address: string;
+  readonly json?: true;
+}
+
+/** The options that every command has which asks the daemon. */
+export function withDaemonOptions(command: Command): Command {
+  return command
+    .showHelpAfterError()
+    .option(
+      '--address <socket>',
+      'admin socket of the daemon',
+      absolute,
+      configSchema.parse({}).admin_address,
+    )
+    .option('--json', 'print JSON for programs');
+}
+
+function absolute(given: string): string {
+  if (given === '') throw new InvalidArgumentError('It is empty.');
+  return path.resolve(given);
+}
+
+export async function askDaemon<Result>(
+  options: DaemonOptions,
+  ask: (connection: AdminConnection) => Promise<Result>,
+): Promise<Result> {
+  using connection = new AdminConnection(options.address);
+  return await ask(connection);
+}
