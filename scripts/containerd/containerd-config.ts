@@ -1,0 +1,64 @@
+import { stringify } from 'smol-toml';
+
+/** A snapshotter that runs outside containerd. */
+export interface ProxySnapshotter {
+  /** The name that `--snapshotter` takes. */
+  readonly name: string;
+  /** Its unix socket. */
+  readonly socket: string;
+}
+
+export interface ContainerdLayout {
+  /** Major version, 1 or 2: the configuration's own version follows it. */
+  readonly major: number;
+  readonly root: string;
+  readonly state: string;
+  /** Where containerd listens. */
+  readonly socket: string;
+  /** Scratch space of the `opt` plugin, which would be /opt/containerd. */
+  readonly optional: string;
+  readonly proxies: readonly ProxySnapshotter[];
+  /** Snapshotters that images are unpacked for: containerd's own and the proxies. */
+  readonly unpackFor: readonly string[];
+  /** `linux/amd64` and the like. */
+  readonly platform: string;
+}
+
+/**
+ * config.toml of a containerd that touches nothing outside its own directories, except /run/containerd/s, which is
+ * compiled into it. CRI is off: it would set up networks.
+ */
+export function containerdConfig(layout: ContainerdLayout): string {
+  const modern = layout.major >= 2;
+  return stringify({
+    // 2.x reads version 2 files too, but takes their plugin names for those of 1.x.
+    version: modern ? 3 : 2,
+    root: layout.root,
+    state: layout.state,
+    disabled_plugins: modern
+      ? ['io.containerd.cri.v1.images', 'io.containerd.cri.v1.runtime', 'io.containerd.grpc.v1.cri']
+      : ['io.containerd.grpc.v1.cri'],
+    grpc: { address: layout.socket },
+    ...(layout.proxies.length === 0
+      ? {}
+      : {
+          proxy_plugins: Object.fromEntries(
+            layout.proxies.map(({ name, socket }) => [name, { type: 'snapshot', address: socket }]),
+          ),
+        }),
+    plugins: {
+      'io.containerd.internal.v1.opt': { path: layout.optional },
+      ...(modern ? modernPlugins(layout) : {}),
+    },
+  });
+}
+
+/** 2.x unpacks inside the daemon, for the snapshotters that are listed, and has NRI, whose socket is shared. */
+function modernPlugins(layout: ContainerdLayout): Record<string, object> {
+  return {
+    'io.containerd.nri.v1.nri': { disable: true },
+    'io.containerd.transfer.v1.local': {
+      unpack_config: layout.unpackFor.map((snapshotter) => ({ platform: layout.platform, snapshotter })),
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import { readdir, stat } from 'node:fs/promises';
+import { Kind } from '../../proto/snapshots';
+import type { Paths } from '../../snapshotter/paths';
+import type { MetadataStore } from '../../snapshotter/store/metadata-store';
+
+/**
+ * What must hold of a root directory when no call is in progress and clean-up has run: every snapshot has its files and
+ * every file its snapshot. Returns what does not hold.
+ */
+export async function brokenInvariants(paths: Paths, store: MetadataStore): Promise<string[]> {
+  const broken: string[] = [];
+  const images = new Set(await readdir(paths.images));
+  const directories = new Set(await readdir(paths.snapshots));
+  for (const snapshot of store.snapshots.all()) {
+    if (snapshot.kind === Kind.COMMITTED) {
+      const image = `${snapshot.id}.erofs`;
+      if (!images.delete(image)) broken.push(`${snapshot.name} has no image`);
+      else if ((await stat(paths.image(snapshot.id))).size === 0) broken.push(`${image} is empty`);
+    } else if (!directories.delete(String(snapshot.id))) {
+      broken.push(`${snapshot.name} has no directory`);
+    }
+  }
+  broken.push(...Array.from(images, (name) => `image ${name} is nobody's`));
+  broken.push(...Array.from(directories, (name) => `directory ${name} is nobody's`));
+  broken.push(...(await readdir(paths.trash)).map((name) => `${name} is left in the trash`));
+  return broken;
+}

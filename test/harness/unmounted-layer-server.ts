@@ -1,0 +1,14 @@
+import { access } from 'node:fs/promises';
+import type { LayerAttachment, LayerServer } from '../../ishare/layer-server';
+
+/** A LayerServer for tests that mount nothing: it checks that the image is there and names a directory. */
+export class UnmountedLayerServer implements LayerServer {
+  async attach(layer: LayerAttachment): Promise<string> {
+    await access(layer.imagePath);
+    return `/unmounted/${layer.attachmentId}`;
+  }
+
+  detach(): Promise<void> {
+    return Promise.resolve();
+  }
+}
