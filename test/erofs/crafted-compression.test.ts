@@ -152,6 +152,15 @@ describe('a full index', () => {
     }
   });
 
+  test('may have a hole that takes many steps to cross', async () => {
+    // 10,000 lclusters that each know only the next: the hole comes out in pieces.
+    const size = 10_000 * BLOCK;
+    const table = fullIndex(size, [{ type: 'HEAD1', start: 0, block: 0, advise: FULL_INDEX_ADVISE.HOLE }]);
+    for (let number = 1; number < 10_000; number++) table.writeUInt16LE(1, 8 + number * 8 + 6);
+    const file = { size, header: { advise: BIG, algorithms: ALGORITHMS }, table };
+    await expectContent(craftImage({ data: Buffer.alloc(0), file: () => file }), Buffer.alloc(size));
+  });
+
   test('may end in the packed file', async () => {
     const packed = prose(60_000, 9);
     const whole = Buffer.concat([text, packed.subarray(1234, 31_234)]);
