@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { cacheStat } from '../../linux/page-cache';
 import type { DomainState } from '../../proto/admin';
 import { contentTotals, type ContentTotals } from '../../scripts/memory/unique-content';
+import { readAllFiles } from '../../scripts/memory/page-cache';
 import { growthByReading, type FreshTrees } from '../harness/cached-growth';
 import { ContainerHost, ownNamespace, type Place } from '../harness/container-host';
+import type { IshareCommand } from '../harness/ishare-command';
 import { Ownership } from '../harness/ownership';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 
@@ -99,7 +101,9 @@ describe('reading all files of two images', () => {
     const apart = await measurementOf(IN_NO_DOMAIN);
     const domain = shared.domains.find(({ name }) => name === 'one')!;
     expectWithin(domain.cached_bytes, shared.growth);
-    expectWithin(domain.saved_bytes, apart.growth - shared.growth);
+    expectWithin(domain.saved_bytes, shared.content.allBytes - shared.content.uniqueBytes);
+    // What one would take without sharing is what it takes with it and what that saves.
+    expectWithin(shared.growth + domain.saved_bytes, apart.growth);
   });
 
   test('saves nothing in two domains, and the accounts say so', async () => {
@@ -108,10 +112,7 @@ describe('reading all files of two images', () => {
     expect(domains.reduce((sum, { saved_bytes }) => sum + saved_bytes, 0)).toBeLessThan(
       0.01 * content.allBytes,
     );
-    expectWithin(
-      domains.reduce((sum, { cached_bytes }) => sum + cached_bytes, 0),
-      content.allBytes,
-    );
+    expectWithin(cachedIn(domains), content.allBytes);
   });
 });
 
@@ -133,9 +134,24 @@ async function measure(places: readonly [Place, Place]): Promise<Measurement> {
   return {
     growth,
     content,
-    domains: await ishare.domains(),
+    domains: await domainsAfterReading(ishare, trees.roots),
     imagePages: await cachedPagesIn(join(snapshotter.root, 'images')),
   };
+}
+
+/** What the accounts say when every file is in memory: other programs may drop the machine's caches just before. */
+async function domainsAfterReading(ishare: IshareCommand, roots: readonly string[]): Promise<DomainState[]> {
+  let fullest: DomainState[] = [];
+  for (let attempt = 0; attempt < 3; attempt++) {
+    for (const root of roots) await readAllFiles(root);
+    const domains = await ishare.domains();
+    if (attempt === 0 || cachedIn(domains) > cachedIn(fullest)) fullest = domains;
+  }
+  return fullest;
+}
+
+function cachedIn(domains: readonly DomainState[]): number {
+  return domains.reduce((sum, { cached_bytes }) => sum + cached_bytes, 0);
 }
 
 /** The trees of both images, served by a daemon that has just started: the old one's pages went with its mounts. */
