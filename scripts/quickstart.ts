@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import pc from 'picocolors';
+import { colors } from '../cmd/colors';
 import { stringify } from 'smol-toml';
 import { PrivateContainerd } from './containerd/private-containerd';
 import { CHECKOUT, PrivateSnapshotter } from './containerd/private-snapshotter';
@@ -62,13 +62,13 @@ async function main(): Promise<number> {
     const reason: unknown = signal.aborted ? signal.reason : error;
     if (reason instanceof InterruptedError) {
       if (isSuppressed(error)) {
-        process.stderr.write(`${pc.red('Stopped, but cleaning up failed:')} ${messageOf(error.error)}\n`);
+        process.stderr.write(`${colors.red('Stopped, but cleaning up failed:')} ${messageOf(error.error)}\n`);
         return 1;
       }
       progress.note('Stopped. Nothing is left running, mounted or on disk.');
       return 128 + constants.signals[reason.by];
     }
-    process.stderr.write(`${pc.red('The quickstart failed:')} ${messageOf(reason)}\n`);
+    process.stderr.write(`${colors.red('The quickstart failed:')} ${messageOf(reason)}\n`);
     return 1;
   }
 }

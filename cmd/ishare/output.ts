@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colors } from '../colors';
 import { visibleText } from '../visible-text';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
@@ -24,7 +24,7 @@ export interface Column<Row> {
 /** A plain table with a bold header; nothing around it, so that it can be cut and pasted. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const table = new Table({
-    head: columns.map(({ title }) => pc.bold(title)),
+    head: columns.map(({ title }) => colors.bold(title)),
     colAligns: columns.map(({ align }) => align ?? 'left'),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 2 },
     chars: blankBorder,

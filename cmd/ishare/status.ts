@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import pc from 'picocolors';
+import { colors } from '../colors';
 import type { StatusResponse } from '../../proto/admin';
 import { formatBytes, print, printJson } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
@@ -23,7 +23,7 @@ function describe(status: StatusResponse): string {
       `ishare-snapshotter ${status.version}, pid ${status.pid}, up ${duration(status.uptime_seconds)}`,
     ],
     ['kernel', status.kernel],
-    ['sharing', status.passthrough ? pc.green(status.sharing) : pc.yellow(status.sharing)],
+    ['sharing', status.passthrough ? colors.green(status.sharing) : colors.yellow(status.sharing)],
     ['snapshots', `${status.snapshots} (${status.images} images, ${status.attached_images} attached)`],
     [
       'shared inodes',
@@ -35,7 +35,7 @@ function describe(status: StatusResponse): string {
     ['state', status.state],
     ['address', status.address],
   ];
-  return rows.map(([name, value]) => `${pc.bold(name.padEnd(14))}${value}`).join('\n');
+  return rows.map(([name, value]) => `${colors.bold(name.padEnd(14))}${value}`).join('\n');
 }
 
 function duration(seconds: number): string {

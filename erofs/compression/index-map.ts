@@ -53,7 +53,7 @@ export class IndexMap implements ExtentMap {
   async find(offset: number): Promise<Extent> {
     const last = this.#last;
     if (last !== undefined && offset >= last.start && offset < extentEnd(last)) return last;
-    const extent = await this.#extentOf(await this.#head(offset));
+    const extent = await this.#extentOf(await this.#head(offset), offset);
     if (offset < extent.start || offset >= extentEnd(extent)) {
       throw this.#corrupt('lcluster', offset, `the extent found for it ends at ${extentEnd(extent)}`);
     }
@@ -61,12 +61,14 @@ export class IndexMap implements ExtentMap {
     return extent;
   }
 
-  async #extentOf(head: Head): Promise<Extent> {
+  async #extentOf(head: Head, wanted: number): Promise<Extent> {
     const start = this.#startOf(head);
     const tail = await this.#tailHead();
     if (tail?.number === head.number) return this.#tailExtent(tail, start);
     const blocks = head.entry.hole ? 0 : await this.#blocksOf(head, start);
-    const length = (await this.#endOf(head, start, blocks === 0)) - start;
+    // All lclusters up to the wanted one belong to a hole that its head was found for: the search may begin there.
+    const from = Math.max(head.number + 1, blocks === 0 ? Math.floor(wanted / this.#clusterSize) : 0);
+    const length = (await this.#endOf(from, start, blocks === 0)) - start;
     if (blocks === 0) return { kind: 'hole', start, length };
     const { blockSize } = this.image.superblock;
     const size = blocks * blockSize;
@@ -159,10 +161,13 @@ export class IndexMap implements ExtentMap {
     throw this.#corrupt('lcluster', start, `lcluster ${number + 1} says no size of the pcluster`);
   }
 
-  /** Where the extent ends: at the next head or with the file. A hole is cut where the search gets long. */
-  async #endOf({ number }: Head, start: number, hole: boolean): Promise<number> {
+  /**
+   * Where the extent ends: at the next head or with the file. `from` is the first lcluster that may tell. A hole is cut
+   * where the search gets long.
+   */
+  async #endOf(from: number, start: number, hole: boolean): Promise<number> {
     const { size } = this.inode;
-    let next = number + 1;
+    let next = from;
     for (let step = 0; step < STEPS_MAX; step++) {
       if (step % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
       if (next >= this.#total) return size;

@@ -16,7 +16,10 @@ type NativeFunction<Arguments extends unknown[], Result> = ((...args: Arguments)
 type Declare = <Arguments extends unknown[], Result>(prototype: string) => NativeFunction<Arguments, Result>;
 
 /** Loads a library when it is first asked for, and remembers what was declared in it. */
-function library<Functions>(file: string, define: (declare: Declare) => Functions): () => Functions {
+export function systemLibrary<Functions>(
+  file: string,
+  define: (declare: Declare) => Functions,
+): () => Functions {
   let loaded: Functions | undefined;
   return () => {
     loaded ??= define(load(file));
@@ -54,7 +57,7 @@ function call<Arguments extends unknown[], Result>(
 
 type Address = bigint;
 
-const lz4 = library('liblz4.so.1', (declare) => ({
+const lz4 = systemLibrary('liblz4.so.1', (declare) => ({
   decompress: declare<[Buffer, Buffer, number, number], number>(
     'int LZ4_decompress_safe(const void *src, _Out_ void *dst, int compressedSize, int dstCapacity)',
   ),
@@ -88,7 +91,7 @@ function requireLz4(count: number, output: Buffer): void {
   throw new CodecError(count < 0 ? 'no LZ4 block of this size' : `the block holds only ${count} bytes`);
 }
 
-const zstd = library('libzstd.so.1', (declare) => ({
+const zstd = systemLibrary('libzstd.so.1', (declare) => ({
   decompress: declare<[Buffer, number, Buffer, number], number | bigint>(
     'size_t ZSTD_decompress(_Out_ void *dst, size_t dstCapacity, const void *src, size_t compressedSize)',
   ),
@@ -163,7 +166,7 @@ function positionOf(struct: Buffer): number {
   return Number(struct.readBigUInt64LE(16));
 }
 
-const lzma = library('liblzma.so.5', (declare) => ({
+const lzma = systemLibrary('liblzma.so.5', (declare) => ({
   microDecoder: declare<[Buffer, number, number, number, number], number>(
     'int lzma_microlzma_decoder(_Inout_ void *strm, uint64_t comp_size, uint64_t uncomp_size, uint8_t uncomp_size_is_exact, uint32_t dict_size)',
   ),

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colors } from '../../cmd/colors';
 
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_INTERVAL = 100;
@@ -25,7 +25,7 @@ export class Progress implements Disposable {
 
   /** Ends the step before, if any, as done, and begins another. */
   step(text: string): void {
-    this.#finish(pc.green('✔'));
+    this.#finish(colors.green('✔'));
     this.#step = { text, started: Date.now() };
     if (this.stream.isTTY === true) {
       this.#draw();
@@ -40,18 +40,18 @@ export class Progress implements Disposable {
   /** A line of its own, between steps or within one. */
   note(text: string): void {
     if (this.stream.isTTY === true) this.stream.write(CLEAR_LINE);
-    this.stream.write(`${pc.yellow('!')} ${text}\n`);
+    this.stream.write(`${colors.yellow('!')} ${text}\n`);
     if (this.#timer !== undefined) this.#draw();
   }
 
   /** Ends the last step as done. */
   done(): void {
-    this.#finish(pc.green('✔'));
+    this.#finish(colors.green('✔'));
   }
 
   /** Ends the step that went wrong. */
   failed(): void {
-    this.#finish(pc.red('✘'));
+    this.#finish(colors.red('✘'));
   }
 
   [Symbol.dispose](): void {
@@ -66,7 +66,7 @@ export class Progress implements Disposable {
     // A line that wraps could not be erased.
     const room = Math.max(20, (this.stream.columns ?? 80) - elapsed.length - 4);
     const text = this.#step.text.length > room ? `${this.#step.text.slice(0, room - 1)}…` : this.#step.text;
-    this.stream.write(`${CLEAR_LINE}${pc.cyan(FRAMES[this.#frame] ?? '')} ${text}${pc.dim(elapsed)}`);
+    this.stream.write(`${CLEAR_LINE}${colors.cyan(FRAMES[this.#frame] ?? '')} ${text}${colors.dim(elapsed)}`);
   }
 
   #finish(mark: string): void {
@@ -75,7 +75,7 @@ export class Progress implements Disposable {
     if (this.#step === undefined) return;
     const seconds = (Date.now() - this.#step.started) / 1000;
     if (this.stream.isTTY === true) {
-      this.stream.write(`${CLEAR_LINE}${mark} ${this.#step.text} ${pc.dim(`${seconds.toFixed(1)} s`)}\n`);
+      this.stream.write(`${CLEAR_LINE}${mark} ${this.#step.text} ${colors.dim(`${seconds.toFixed(1)} s`)}\n`);
     }
     this.#step = undefined;
   }

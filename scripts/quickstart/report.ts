@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colors } from '../../cmd/colors';
 import type { ImageMeasurement, Measurement } from './measurement';
 
 /** Beyond this number of images their programs are summed up in one column. */
@@ -16,27 +16,27 @@ export function report(unshared: Measurement, shared: Measurement): string {
         : `page cache after\nreading ${count(images.length)}`,
       'saved',
       ...programHeads(images),
-    ].map((text) => pc.bold(text)),
+    ].map((text) => colors.bold(text)),
     style: { head: [], border: [] },
     colAligns: ['left', 'right', 'right'],
   });
   table.push(
     ['without sharing', mebibytes(unshared.cached), '', ...programCells(unshared)],
     [
-      pc.green('with sharing'),
-      pc.green(mebibytes(shared.cached)),
-      pc.green(percent(1 - shared.cached / unshared.cached)),
+      colors.green('with sharing'),
+      colors.green(mebibytes(shared.cached)),
+      colors.green(percent(1 - shared.cached / unshared.cached)),
       ...programCells(shared),
     ],
     [
-      pc.dim('limit: each distinct file once'),
-      pc.dim(mebibytes(content.uniqueBytes)),
-      pc.dim(percent(1 - content.uniqueBytes / content.allBytes)),
+      colors.dim('limit: each distinct file once'),
+      colors.dim(mebibytes(content.uniqueBytes)),
+      colors.dim(percent(1 - content.uniqueBytes / content.allBytes)),
       ...programHeads(images).map(() => ''),
     ],
   );
   const names = images.map(
-    ({ reference, archive }, index) => `  ${letter(index)}  ${reference}  ${pc.dim(archive)}`,
+    ({ reference, archive }, index) => `  ${letter(index)}  ${reference}  ${colors.dim(archive)}`,
   );
   const remarks = shared.images.flatMap(({ remark }, index) =>
     remark === undefined ? [] : [`  ${letter(index)}  no figures for its program: ${remark}`],
@@ -68,7 +68,7 @@ function blurred(...measurements: readonly Measurement[]): string[] {
   const worst = Math.max(...measurements.map(({ blur }) => blur));
   if (!(worst > BLUR_LIMIT)) return [];
   return [
-    pc.yellow(
+    colors.yellow(
       `Other programs used the page cache meanwhile: passes differ by ${percent(worst)}. Try again on a quiet machine.`,
     ),
   ];
