@@ -3,7 +3,10 @@ import type { BuildOptions, BuildProgress, BuildResult } from './build';
 import { DependentUpperError, SourceChangedError, UnrepresentableError } from './writer/errors';
 
 /** What a worker is told to build: the options that can cross threads. */
-export type BuildOrder = Pick<BuildOptions, 'source' | 'target' | 'fingerprintXattr'> & {
+export type BuildOrder = Pick<
+  BuildOptions,
+  'source' | 'target' | 'fingerprintXattr' | 'compression' | 'threads'
+> & {
   readonly temporary: string;
 };
 

@@ -69,7 +69,7 @@ export class BuildThread {
   take(job: Job): void {
     clearTimeout(this.#idle);
     this.#worker.ref();
-    const { source, target, fingerprintXattr, signal } = job.options;
+    const { source, target, fingerprintXattr, compression, threads, signal } = job.options;
     const temporary = job.options.temporary ?? temporaryImageName(target);
     const abort = (): void => this.#send({ kind: 'abort' });
     signal?.addEventListener('abort', abort, { once: true });
@@ -78,7 +78,7 @@ export class BuildThread {
       temporary: join(dirname(target), temporary),
       release: () => signal?.removeEventListener('abort', abort),
     };
-    const order: BuildOrder = { source, target, fingerprintXattr, temporary };
+    const order: BuildOrder = { source, target, fingerprintXattr, compression, threads, temporary };
     this.#send({ kind: 'build', order });
   }
 

@@ -1,18 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { dropCachedPages } from '../linux/page-cache';
 import { FINGERPRINT_DEFAULT_NAME } from './format/xattr';
-import { emitImage } from './writer/emit';
+import { CompressionChoice } from './writer/compression-choice';
+import type { CompressionOptions } from './writer/compression-options';
+import { codecsOf } from './writer/encoder-settings';
 import { readDirectoryTree, type DirectorySource } from './writer/from-directory';
 import { BLOCK_SIZE } from './writer/geometry';
 import { HostDirectories } from './writer/host-directories';
-import { layOut, type ImageLayout } from './writer/layout';
+import { writeImageTo, type WrittenImage } from './writer/image-writer';
 import { Pace } from './writer/pace';
 import type { BuildProgress } from './writer/progress';
 import type { DirectoryNode } from './writer/tree';
 
 export type { BuildProgress } from './writer/progress';
+export type {
+  CompressionOptions,
+  CompressionRule,
+  Encoder,
+  EncoderSettings,
+} from './writer/compression-options';
 export type { DirectorySource } from './writer/from-directory';
 
 /** How an image is to be made, from wherever. */
@@ -21,6 +30,10 @@ export interface ImageOptions {
   readonly target: string;
   /** Full name of the fingerprint attribute; the default is that of mkfs.erofs and cannot be seen through the VFS. */
   readonly fingerprintXattr?: string | undefined;
+  /** How files are compressed; not at all where it is left out. */
+  readonly compression?: CompressionOptions | undefined;
+  /** Threads that hash and compress; as many as the machine has CPUs where it is left out. The image is the same. */
+  readonly threads?: number | undefined;
   /** Name for the unfinished image, see `temporaryImageName`. */
   readonly temporary?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -40,7 +53,11 @@ export interface BuildResult {
   readonly files: number;
   /** Bytes in those files. */
   readonly contentBytes: number;
-  /** Bytes at the front of the image that hold everything but file blocks. */
+  /** Regular files that are stored compressed. */
+  readonly compressedFiles: number;
+  /** What compressed them, with versions, such as `liblz4 1.9.4`: what the bytes of the image depend on. */
+  readonly codecs: readonly string[];
+  /** Bytes at the end of the image that hold everything but file blocks and the superblock. */
   readonly metadataBytes: number;
   /** One past the largest nid: how many inode numbers the image needs when nids are used for them. */
   readonly nidLimit: number;
@@ -67,25 +84,28 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
 /** Builds an EROFS image of a tree that is in memory; its contents are read once. Otherwise like `buildImage`. */
 export async function buildImageOfTree(root: DirectoryNode, options: ImageOptions): Promise<BuildResult> {
   options.signal?.throwIfAborted();
-  const layout = layOut(root, options.fingerprintXattr ?? FINGERPRINT_DEFAULT_NAME);
+  const choice = new CompressionChoice(options.compression);
   const directory = dirname(options.target);
   const temporary = join(directory, options.temporary ?? temporaryImageName(options.target));
-  let uuid: Buffer;
+  let written: WrittenImage;
   try {
-    uuid = await writeImage(temporary, layout, options);
+    written = await writeImage(temporary, directory, root, choice, options);
     renameSync(temporary, options.target);
   } catch (error) {
     removeUnfinished(temporary, error);
     throw error;
   }
   syncDirectory(directory);
-  const files = layout.inodes.filter(({ node }) => node.kind === 'file');
+  const { plan, layout, uuid } = written;
+  const files = plan.inodes.filter(({ regularFile }) => regularFile);
   return {
     bytes: layout.blocks * BLOCK_SIZE,
-    inodes: layout.inodes.length,
+    inodes: plan.inodes.length,
     files: files.length,
     contentBytes: files.reduce((total, { size }) => total + size, 0),
-    metadataBytes: layout.dataBlock * BLOCK_SIZE,
+    compressedFiles: files.filter(({ content }) => content?.algorithm !== undefined).length,
+    codecs: codecsOf(choice.settings),
+    metadataBytes: (layout.blocks - layout.sharedBlock) * BLOCK_SIZE,
     nidLimit: layout.nidLimit,
     uuid: formatUuid(uuid),
   };
@@ -113,15 +133,29 @@ function removeUnfinished(temporary: string, reason: unknown): void {
   }
 }
 
-async function writeImage(path: string, layout: ImageLayout, options: ImageOptions): Promise<Buffer> {
+async function writeImage(
+  path: string,
+  directory: string,
+  root: DirectoryNode,
+  choice: CompressionChoice,
+  options: ImageOptions,
+): Promise<WrittenImage> {
   const fd = openSync(path, 'wx+', 0o600);
   try {
-    const { signal, onProgress } = options;
-    const uuid = await emitImage({ fd, layout, pace: new Pace(signal), onProgress });
+    const { signal } = options;
+    const written = await writeImageTo(fd, {
+      root,
+      choice,
+      fingerprintName: options.fingerprintXattr ?? FINGERPRINT_DEFAULT_NAME,
+      threads: options.threads ?? availableParallelism(),
+      spoolDirectory: directory,
+      pace: new Pace(signal),
+      onProgress: options.onProgress,
+    });
     signal?.throwIfAborted();
     fsyncSync(fd);
     dropCachedPages(fd);
-    return uuid;
+    return written;
   } finally {
     closeSync(fd);
   }

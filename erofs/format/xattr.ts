@@ -44,6 +44,7 @@ export const BASE_HIDDEN = 0;
 
 /** Value of a fingerprint: the words `sha256:` and 32 raw bytes (mkfs.erofs 1.9). */
 export const FINGERPRINT_LABEL = 'sha256:';
+export const FINGERPRINT_DIGEST_BYTES = 32;
 export const FINGERPRINT_DEFAULT_NAME = 'erofs.fingerprint.v1';
 
 export interface XattrPrefix {
@@ -67,3 +68,9 @@ export const XATTR_PREFIXES: readonly XattrPrefix[] = [
 export const XATTR_FILTER_SEED = 0x25bbe08f;
 /** A filter with no attribute at all; each name clears one bit. */
 export const XATTR_FILTER_EMPTY = 0xffff_ffff;
+
+/**
+ * Hidden attribute of the root of images that ishare-snapshotter compresses, a long prefix as a whole: the codecs that
+ * made them with their versions, as text. The same input gives the same image with the same codecs only.
+ */
+export const CODECS_XATTR = 'ishare.codecs';

@@ -1,4 +1,4 @@
-import { toBlockAddress, toNid, type BlockAddress, type Nid } from '../brands';
+import { toNid, type Nid } from '../brands';
 import {
   S_IFBLK,
   S_IFCHR,
@@ -11,6 +11,7 @@ import {
 } from '../format/dirent';
 import {
   DATA_LAYOUT,
+  type DataLayout,
   INODE_FORMAT,
   NO_BLOCK_LOW,
   compactInodeRecord,
@@ -18,13 +19,24 @@ import {
   extendedInodeRecord,
 } from '../format/inode';
 import { xattrBodyRecord, XATTR_ALIGNMENT } from '../format/xattr';
-import { BLOCK_SIZE } from './geometry';
+import type { StoredContent } from './stored-content';
 import { shownName, type Timestamp, type TreeNode } from './tree';
 import type { XattrBody, XattrOwner } from './xattrs';
 
 /** Largest owner, group and link count of a compact inode. */
 const COMPACT_ID_MAX = 0xffff;
 const COMPACT_SIZE_LIMIT = 2 ** 32;
+
+/** Where the data of a directory or a symlink is. */
+export interface OwnData {
+  /** First block of what does not stand inline; meaningless where there is none. */
+  readonly startBlock: number;
+  readonly blocks: number;
+  /** Bytes at the end of the data that stand right behind inode and attributes. */
+  readonly inlineBytes: number;
+}
+
+const NO_DATA: OwnData = { startBlock: 0, blocks: 0, inlineBytes: 0 };
 
 /** One inode on its way into the image. The passes of the layout fill it in, in the order of its fields. */
 export class InodePlan implements XattrOwner {
@@ -36,11 +48,11 @@ export class InodePlan implements XattrOwner {
   size = 0;
   extended = false;
   xattrBody: XattrBody | undefined;
-  /** Bytes at the end of the data that stand right behind inode and attributes. */
-  inlineTail = 0;
+  /** Files that are not empty: their content, once it is in the image. */
+  content: StoredContent | undefined;
   nid: Nid = toNid(0);
-  /** First block of the data that does not stand inline; meaningless where there is none. */
-  startBlock: BlockAddress = toBlockAddress(0);
+  /** Directories and symlinks: where their data is. */
+  data: OwnData = NO_DATA;
 
   constructor(
     readonly node: TreeNode,
@@ -81,11 +93,6 @@ export class InodePlan implements XattrOwner {
     return inode + (this.xattrBody?.size ?? 0);
   }
 
-  /** Blocks of data that does not stand inline. */
-  get blocks(): number {
-    return Math.ceil((this.size - this.inlineTail) / BLOCK_SIZE);
-  }
-
   /** Path inside the image, for messages. */
   shown(): string {
     const names: string[] = [];
@@ -117,9 +124,8 @@ export class InodePlan implements XattrOwner {
     const { node } = this;
     const record = this.extended ? extendedInodeRecord : compactInodeRecord;
     const bytes = Buffer.alloc(record.size);
-    const layout = this.inlineTail > 0 ? DATA_LAYOUT.FLAT_INLINE : DATA_LAYOUT.FLAT_PLAIN;
     const common = {
-      format: (layout << INODE_FORMAT.LAYOUT_SHIFT) | (this.extended ? INODE_FORMAT.EXTENDED : 0),
+      format: (this.layout << INODE_FORMAT.LAYOUT_SHIFT) | (this.extended ? INODE_FORMAT.EXTENDED : 0),
       xattrCount: xattrCount(this.xattrBody),
       mode: this.mode,
       size: this.size,
@@ -144,12 +150,19 @@ export class InodePlan implements XattrOwner {
     return bytes;
   }
 
-  private dataField(): { rdev: number } | { startBlockLow: number } {
-    const { node } = this;
+  private get layout(): DataLayout {
+    if (this.content !== undefined) return this.content.layout;
+    return this.data.inlineBytes > 0 ? DATA_LAYOUT.FLAT_INLINE : DATA_LAYOUT.FLAT_PLAIN;
+  }
+
+  private dataField(): { rdev: number } | { blocksLow: number } | { startBlockLow: number } {
+    const { node, content } = this;
     if (node.kind === 'character device' || node.kind === 'block device') {
       return { rdev: encodeDevice(node.major, node.minor) };
     }
-    return { startBlockLow: this.blocks > 0 ? this.startBlock : NO_BLOCK_LOW };
+    if (content?.algorithm !== undefined) return { blocksLow: content.blocks };
+    const { blocks, startBlock } = content ?? this.data;
+    return { startBlockLow: blocks > 0 ? startBlock : NO_BLOCK_LOW };
   }
 
   private fitsCompactBut(uid: number, gid: number): boolean {

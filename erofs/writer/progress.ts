@@ -19,7 +19,8 @@ export class ProgressMeter {
   #inodes = 0;
   #bytes = 0;
   #dropped = 0;
-  readonly #totalBytes: number;
+  /** Bytes in all files. */
+  readonly totalBytes: number;
 
   constructor(
     private readonly fd: number,
@@ -27,7 +28,7 @@ export class ProgressMeter {
     private readonly pace: Pace,
     private readonly onProgress: ((progress: BuildProgress) => void) | undefined,
   ) {
-    this.#totalBytes = inodes.reduce((total, inode) => (inode.regularFile ? total + inode.size : total), 0);
+    this.totalBytes = inodes.reduce((total, inode) => (inode.regularFile ? total + inode.size : total), 0);
   }
 
   countInode(): void {
@@ -56,7 +57,7 @@ export class ProgressMeter {
       inodes: this.#inodes,
       totalInodes: this.inodes.length,
       bytes: this.#bytes,
-      totalBytes: this.#totalBytes,
+      totalBytes: this.totalBytes,
     });
   }
 }

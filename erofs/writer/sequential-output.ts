@@ -44,8 +44,17 @@ export class SequentialOutput {
     this.#used += count;
   }
 
+  /** Large pieces are not copied. */
   put(bytes: Buffer): void {
-    for (let done = 0; done < bytes.length;) {
+    let done = 0;
+    if (bytes.length >= WRITE_SIZE) {
+      this.flush();
+      while (bytes.length - done >= WRITE_SIZE) {
+        this.#emit(bytes.subarray(done, done + WRITE_SIZE));
+        done += WRITE_SIZE;
+      }
+    }
+    while (done < bytes.length) {
       const count = bytes.copy(this.room(), 0, done);
       this.advance(count);
       done += count;
@@ -65,13 +74,17 @@ export class SequentialOutput {
 
   flush(): void {
     const pending = this.#buffer.subarray(0, this.#used);
-    this.watch?.(pending);
-    if (!pending.equals(zeros.subarray(0, pending.length))) {
-      for (let done = 0; done < pending.length;) {
-        done += writeSync(this.fd, pending, done, pending.length - done, this.#flushed + done);
+    this.#used = 0;
+    this.#emit(pending);
+  }
+
+  #emit(bytes: Buffer): void {
+    this.watch?.(bytes);
+    if (!bytes.equals(zeros.subarray(0, bytes.length))) {
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(this.fd, bytes, done, bytes.length - done, this.#flushed + done);
       }
     }
-    this.#flushed += this.#used;
-    this.#used = 0;
+    this.#flushed += bytes.length;
   }
 }

@@ -6,7 +6,6 @@ import type { Xattr } from './tree';
 import { encodeXattrBody, packXattrs, type XattrOwner } from './xattrs';
 
 const fingerprint = fingerprintXattr('erofs.fingerprint.v1');
-const SHARED_START = 1176;
 
 function xattr(name: string, value: string | Buffer): Xattr {
   return { name: Buffer.from(name), value: Buffer.from(value) };
@@ -38,14 +37,14 @@ function decode(body: Buffer, shared: Buffer): { shared: string[]; inline: strin
     at = next;
   }
   return {
-    shared: ids.map((id) => entry(shared, id * 4 - SHARED_START).text),
+    shared: ids.map((id) => entry(shared, id * 4).text),
     inline,
     filter: body.readUInt32LE(0),
   };
 }
 
 function pack(...owners: XattrOwner[]): ReturnType<typeof decode>[] {
-  const { bodies, sharedArea } = packXattrs(owners, fingerprint, SHARED_START);
+  const { bodies, sharedArea } = packXattrs(owners, fingerprint);
   return bodies.map((body) => {
     if (body === undefined) return { shared: [], inline: [], filter: 0xffff_ffff };
     const value = body.fingerprint === undefined ? undefined : fingerprintValue(Buffer.alloc(32, 7));
@@ -97,7 +96,7 @@ test('the order in which attributes are listed does not matter', () => {
 test('a regular file has its fingerprint, and no other by that name', () => {
   const visible = fingerprintXattr('trusted.erofs.fingerprint');
   const forged = owner([xattr('trusted.erofs.fingerprint', 'forged')], true);
-  const { bodies } = packXattrs([forged], visible, SHARED_START);
+  const { bodies } = packXattrs([forged], visible);
   const bytes = encodeXattrBody(bodies[0]!, fingerprintValue(Buffer.alloc(32, 7)));
   expect(decode(bytes, Buffer.alloc(0)).inline).toEqual([`128 =sha256:${'\x07'.repeat(32)}`]);
   expect(bytes.subarray(0, 4).toString('hex')).toBe('ffffffbf');

@@ -45,10 +45,17 @@ export interface XattrBody {
   readonly fingerprint: FingerprintXattr | undefined;
 }
 
+/** An attribute that the image's builder leaves on the root, under a name that is a long prefix as a whole. */
+export interface RootNote {
+  readonly nameIndex: number;
+  readonly value: Buffer;
+  readonly filterBit: number;
+}
+
 export interface PackedXattrs {
   /** One for each owner in its order; undefined: the inode has no attributes. */
   readonly bodies: readonly (XattrBody | undefined)[];
-  /** The shared area as it stands in the image. */
+  /** The shared area as it stands in the image; ids count from its start. */
   readonly sharedArea: Buffer;
 }
 
@@ -56,13 +63,12 @@ export interface PackedXattrs {
  * Lays out the attributes of all inodes. What two or more inodes have with the same value stands once, in the shared
  * area. Fingerprints never do: their values are known only later.
  *
- * @param sharedStart byte offset of the shared area in the image, a multiple of 4; ids count from the image's start.
- * Throws UnrepresentableError naming the file and the attribute.
+ * @param note for the first owner. Throws UnrepresentableError naming the file and the attribute.
  */
 export function packXattrs(
   owners: readonly XattrOwner[],
   fingerprint: FingerprintXattr,
-  sharedStart: number,
+  note?: RootNote,
 ): PackedXattrs {
   const uses = new Map<string, number>();
   for (const owner of owners) {
@@ -71,14 +77,19 @@ export function packXattrs(
       uses.set(key, (uses.get(key) ?? 0) + 1);
     }
   }
-  const shared = new SharedArea(sharedStart);
+  const shared = new SharedArea();
   const names = new NameTable();
   const common = plainBody([], [], fingerprint);
-  const bodies = owners.map((owner) => {
-    if (owner.xattrs.length === 0) return owner.fingerprinted ? common : undefined;
+  const bodies = owners.map((owner, index) => {
+    const noted = index === 0 ? note : undefined;
+    if (owner.xattrs.length === 0 && noted === undefined) return owner.fingerprinted ? common : undefined;
     const sharedIds: number[] = [];
     const inline: Entry[] = [];
     const filterBits: number[] = [];
+    if (noted !== undefined) {
+      inline.push({ ...noted, name: NO_NAME });
+      filterBits.push(noted.filterBit);
+    }
     for (const xattr of ownAttributes(owner, fingerprint)) {
       const entry = names.entryOf(xattr, owner);
       filterBits.push(entry.filterBit);
@@ -212,11 +223,7 @@ class NameTable {
 class SharedArea {
   readonly #ids = new Map<string, number>();
   readonly #chunks: Buffer[] = [];
-  #end: number;
-
-  constructor(start: number) {
-    this.#end = start;
-  }
+  #end = 0;
 
   /** Id of the shared entry, which is added where it is not there yet. */
   idOf(key: string, entry: Entry): number {

@@ -1,0 +1,220 @@
+import { ENCODERS } from './encoder-settings';
+import type { CompressionChoice } from './compression-choice';
+import type { ContentReader, ContentSource } from './content';
+import type { ContentCrew } from './content-crew';
+import {
+  BATCH_SIZE,
+  outputSize,
+  type ContentResult,
+  type ContentTask,
+  type PieceOrder,
+  type PieceResult,
+} from './content-task';
+import { SourceChangedError } from './errors';
+import { FileAssembly, plainTail, type AssemblyCompression } from './file-assembly';
+import { fingerprintValue } from './fingerprint-xattr';
+import { BLOCK_SIZE, INLINE_TAIL_MAX } from './geometry';
+import type { InodePlan } from './inode-plan';
+import type { ProgressMeter } from './progress';
+import type { SequentialOutput } from './sequential-output';
+import type { Spool } from './spool';
+
+/** Memory of a batch. */
+interface Slot {
+  readonly input: SharedArrayBuffer;
+  /** Undefined: nothing is encoded. */
+  readonly output: SharedArrayBuffer | undefined;
+}
+
+interface Piece {
+  readonly inode: InodePlan;
+  readonly order: PieceOrder;
+  readonly first: boolean;
+  readonly final: boolean;
+  /** Files of several pieces: how far their digest is. */
+  readonly hash: Promise<ContentResult> | undefined;
+}
+
+/** Pieces that are worked on together. */
+interface Batch {
+  readonly slot: Slot;
+  readonly pieces: readonly Piece[];
+  readonly results: Promise<ContentResult | undefined>;
+}
+
+/** Bytes of an index: its header, and the largest entries. Compression must save more than that. */
+const INDEX_HEAD = 16;
+const INDEX_PER_BLOCK = 4;
+
+/**
+ * Reads the content of files, has it hashed and compressed by the crew, and writes it, all at the same time; what the
+ * image gets depends on neither the crew nor its pace. Memory holds a few batches.
+ */
+export class ContentStore {
+  readonly #free: Slot[] = [];
+  readonly #underWay: Batch[] = [];
+  #slots = 0;
+  #slot: Slot | undefined;
+  #pieces: Piece[] = [];
+  #used = 0;
+  #assembly: FileAssembly | undefined;
+
+  constructor(
+    private readonly output: SequentialOutput,
+    private readonly spool: Spool,
+    private readonly crew: ContentCrew,
+    private readonly choice: CompressionChoice,
+    private readonly meter: ProgressMeter,
+  ) {}
+
+  /**
+   * Takes a file that is not empty. Throws SourceChangedError where the content is not of the size that was promised,
+   * or its source says so.
+   */
+  async add(inode: InodePlan, content: ContentSource): Promise<void> {
+    using reader = content.open();
+    const settings = this.choice.for(inode.shown());
+    for (let offset = 0; offset < inode.size;) {
+      const length = Math.min(BATCH_SIZE, inode.size - offset);
+      if (this.#used + length > BATCH_SIZE) await this.#dispatch();
+      this.#slot ??= await this.#takeSlot();
+      await this.#read(reader, Buffer.from(this.#slot.input, this.#used, length), inode);
+      const final = offset + length === inode.size;
+      // The source knows best what happened to it, so it is asked before anything becomes of its last bytes.
+      if (final) reader.verify();
+      this.#addPiece(inode, this.#slot, { offset, length, final, settings });
+      offset += length;
+    }
+  }
+
+  /** Everything that was added is written after this. */
+  async finish(): Promise<void> {
+    await this.#dispatch();
+    while (this.#underWay.length > 0) await this.#retire();
+  }
+
+  #addPiece(
+    inode: InodePlan,
+    slot: Slot,
+    piece: { offset: number; length: number; final: boolean; settings: number | undefined },
+  ): void {
+    const { length, final } = piece;
+    const first = piece.offset === 0;
+    const inlineMax = final && this.choice.inlineTails ? INLINE_TAIL_MAX : 0;
+    const plainBytes =
+      plainCost(length, final) - INDEX_HEAD - INDEX_PER_BLOCK * Math.ceil(length / BLOCK_SIZE);
+    const encodable = plainBytes > 0 && (length > BLOCK_SIZE || inlineMax > 0);
+    const settings = encodable ? piece.settings : undefined;
+    const offset = this.#used;
+    const whole = first && final;
+    const order: PieceOrder = { offset, length, whole, settings, inlineMax, plainBytes };
+    let hash: Promise<ContentResult> | undefined;
+    if (!whole) {
+      const task: ContentTask = { kind: 'hash', input: slot.input, offset, length, last: final };
+      hash = awaitedLater(this.crew.run(task, inode.serial));
+    }
+    this.#pieces.push({ inode, order, first, final, hash });
+    this.#used += length;
+  }
+
+  async #read(reader: ContentReader, target: Buffer, inode: InodePlan): Promise<void> {
+    for (let done = 0; done < target.length;) {
+      const count = reader.read(target.subarray(done));
+      if (count === 0) {
+        reader.verify();
+        throw new SourceChangedError(inode.shown(), `ended before its ${inode.size} bytes`);
+      }
+      done += count;
+      this.meter.countContent(count);
+      if (this.meter.due()) await this.meter.breathe();
+    }
+  }
+
+  /** As many slots as keep everybody busy while one is filled and one is written. */
+  async #takeSlot(): Promise<Slot> {
+    if (this.#free.length === 0 && this.#slots > this.crew.size + 1) await this.#retire();
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    this.#slots++;
+    const { settings } = this.choice;
+    return {
+      input: new SharedArrayBuffer(BATCH_SIZE),
+      output: settings.length > 0 ? new SharedArrayBuffer(outputSize(settings)) : undefined,
+    };
+  }
+
+  async #dispatch(): Promise<void> {
+    const slot = this.#slot;
+    if (slot === undefined) return;
+    const pieces = this.#pieces;
+    this.#slot = undefined;
+    this.#pieces = [];
+    this.#used = 0;
+    const orders = pieces.map(({ order }) => order);
+    const idle = orders.every(({ whole, settings }) => !whole && settings === undefined);
+    const results = idle
+      ? Promise.resolve(undefined)
+      : awaitedLater(this.crew.run({ kind: 'pieces', ...slot, pieces: orders }));
+    this.#underWay.push({ slot, pieces, results });
+    // One thread has done its task by now: nothing is won by waiting.
+    if (this.crew.size === 1) await this.#retire();
+  }
+
+  /** Writes the oldest batch. */
+  async #retire(): Promise<void> {
+    const batch = this.#underWay.shift();
+    if (batch === undefined) return;
+    const { slot, pieces } = batch;
+    const answer = await batch.results;
+    const results = answer?.kind === 'pieces' ? answer.results : [];
+    for (const [index, piece] of pieces.entries()) await this.#write(slot, piece, results[index]);
+    this.#free.push(slot);
+  }
+
+  async #write(slot: Slot, piece: Piece, result: PieceResult | undefined): Promise<void> {
+    const { inode, order, final } = piece;
+    if (piece.first) this.#assembly = this.#assemble(inode);
+    const assembly = this.#assembly;
+    if (assembly === undefined) throw new Error(`${inode.shown()}: a piece without its first`);
+    const encoded = result?.encoded;
+    if (encoded === undefined || slot.output === undefined) {
+      assembly.addPlain(Buffer.from(slot.input, order.offset, order.length), final);
+    } else {
+      const { bytes, inlineBytes } = encoded;
+      assembly.addEncoded(encoded, Buffer.from(slot.output, result?.outputOffset, bytes + inlineBytes));
+    }
+    // The hash of a piece reads the slot too.
+    const hashed = await piece.hash;
+    if (!final) return;
+    const digest = hashed?.kind === 'hash' ? hashed.digest : result?.digest;
+    if (digest === undefined) throw new Error(`${inode.shown()}: no digest`);
+    inode.content = assembly.finish(fingerprintValue(Buffer.from(digest)));
+  }
+
+  #assemble(inode: InodePlan): FileAssembly {
+    return new FileAssembly(this.output, this.spool, inode.headSize, this.#compressionOf(inode));
+  }
+
+  #compressionOf(inode: InodePlan): AssemblyCompression | undefined {
+    const number = this.choice.for(inode.shown());
+    const settings = number === undefined ? undefined : this.choice.settings[number];
+    if (settings === undefined) return undefined;
+    return {
+      algorithm: ENCODERS[settings.encoder].algorithm,
+      bigPclusters: settings.pclusterSize > BLOCK_SIZE,
+      inlineTail: this.choice.inlineTails,
+    };
+  }
+}
+
+/** Bytes that a piece takes where it is stored as it is. */
+function plainCost(length: number, final: boolean): number {
+  const tail = final ? plainTail(length) : 0;
+  return Math.ceil((length - tail) / BLOCK_SIZE) * BLOCK_SIZE + tail;
+}
+
+/** Whoever awaits it comes later, perhaps never: where the build has failed already. */
+function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
