@@ -58,6 +58,8 @@ test('every combination of values that the schema allows is read back as it was 
   const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
   const namespace = fc.stringMatching(/^[A-Za-z0-9]{1,5}([-._][A-Za-z0-9]{1,5}){0,3}$/);
   const absolute = fc.stringMatching(/^\/[ -~]{0,40}$/);
+  const encoder = fc.constantFrom('none', 'lz4', 'lz4hc', 'zstd');
+  const pclusterKib = fc.integer({ min: 1, max: 256 }).map((blocks) => 4 * blocks);
   const config = fc.record({
     root: absolute,
     state: absolute,
@@ -73,7 +75,19 @@ test('every combination of values that the schema allows is read back as it was 
       read_ahead_kib: fc.integer({ min: 0, max: 65536 }),
       metadata_cache_mib: fc.integer({ min: 1, max: 65536 }),
     }),
-    build: fc.record({ workers: fc.integer({ min: 1, max: 64 }) }),
+    build: fc.record({
+      workers: fc.integer({ min: 1, max: 64 }),
+      encoder,
+      pcluster_kib: pclusterKib,
+      inline_tails: fc.boolean(),
+      rules: fc.array(
+        fc.record(
+          { pattern: name, encoder, pcluster_kib: pclusterKib },
+          { requiredKeys: ['pattern', 'encoder'], noNullPrototype: true },
+        ),
+        { maxLength: 3 },
+      ),
+    }),
   });
   await fc.assert(
     fc.asyncProperty(config, async (values) => {
@@ -137,6 +151,13 @@ describe('a wrong value is refused by file, key and what is allowed', () => {
     ['[fuse]\nmetadata_cache_mib = 65537', 'fuse.metadata_cache_mib', '<=65536'],
     ['[build]\nworkers = 0', 'build.workers', '>=1'],
     ['[build]\nworkers = nan', 'build.workers', 'expected number, received NaN'],
+    ['[build]\nencoder = "gzip"', 'build.encoder', '"none"|"lz4"|"lz4hc"|"zstd"'],
+    ['[build]\nencoder = "lz4hc"\nlevel = 13', 'build.level', 'lz4hc has levels from 1 to 12'],
+    ['[build]\nlevel = 1', 'build.level', 'encoder "none" has no levels'],
+    ['[build]\nlevel = 0', 'build.level', '>=1'],
+    ['[build]\npcluster_kib = 6', 'build.pcluster_kib', 'multiple of 4'],
+    ['[build]\npcluster_kib = 2048', 'build.pcluster_kib', '<=1024'],
+    ['[[build.rules]]\nencoder = "none"', 'build.rules.0.pattern', 'expected string'],
     ['[build]\nworkers = inf', 'build.workers', 'received Infinity'],
   ];
 

@@ -25,6 +25,32 @@ const absolutePath = z
   .startsWith('/', 'must be an absolute path')
   .refine((path) => !path.includes('\0'), 'must not contain a NUL');
 
+const encoder = z.enum(['none', 'lz4', 'lz4hc', 'zstd']);
+
+/** The encoder's own default where it is left out. */
+const encoderLevel = z.int().min(1).optional();
+
+/** Encoders that have levels, with the highest. */
+const LEVELS: Readonly<Record<string, number>> = { lz4hc: 12, zstd: 22 };
+
+function checkLevel(
+  value: { readonly encoder: z.infer<typeof encoder>; readonly level?: number | undefined },
+  context: z.RefinementCtx,
+): void {
+  const { encoder, level } = value;
+  if (level === undefined) return;
+  const highest = LEVELS[encoder];
+  if (highest !== undefined && level <= highest) return;
+  const message =
+    highest === undefined
+      ? `encoder "${encoder}" has no levels`
+      : `${encoder} has levels from 1 to ${highest}`;
+  context.addIssue({ code: 'custom', path: ['level'], message });
+}
+
+/** Largest pcluster. */
+const pclusterKib = z.int().min(4).max(1024).multipleOf(4);
+
 /** The configuration file; every key may be left out. Keys that are not here are errors. */
 export const configSchema = z.strictObject({
   /** Images, upper directories and the database. Survives reboots. */
@@ -55,7 +81,28 @@ export const configSchema = z.strictObject({
     .strictObject({
       /** Images built at a time. */
       workers: z.int().min(1).max(64).default(2),
+      /** How files are compressed that no rule names. */
+      encoder: encoder.default('none'),
+      level: encoderLevel,
+      pcluster_kib: pclusterKib.default(64),
+      /** Ends of files lie behind their inodes where images are compressed (Linux 5.17). */
+      inline_tails: z.boolean().default(true),
+      /** The first that matches a file counts. Rules say nothing where `encoder` is none. */
+      rules: z
+        .array(
+          z
+            .strictObject({
+              /** Glob over the path in the layer, as in .gitignore. */
+              pattern: z.string().min(1),
+              encoder,
+              level: encoderLevel,
+              pcluster_kib: pclusterKib.optional(),
+            })
+            .superRefine(checkLevel),
+        )
+        .default([]),
     })
+    .superRefine(checkLevel)
     .prefault({}),
 });
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { BuildOptions, BuildResult } from './build';
+import type { BuildOptions, BuildResult, CompressionOptions } from './build';
 import { abortReason, BuildThread, ImageBuilderClosedError, type Job } from './build-thread';
 
 export { BuildWorkerCrashedError, ImageBuilderClosedError } from './build-thread';
@@ -12,6 +12,8 @@ export interface ImageBuilderOptions {
   readonly idleTimeout?: number;
   /** Heap of a thread (MiB), of which an entry of the source takes about 1 KiB; Node's default where not given. */
   readonly heapLimit?: number | undefined;
+  /** For images whose options say nothing of it. */
+  readonly compression?: CompressionOptions | undefined;
 }
 
 const IDLE_TIMEOUT = 5000;
@@ -21,22 +23,25 @@ export class ImageBuilder implements AsyncDisposable {
   readonly #concurrency: number;
   readonly #idleTimeout: number;
   readonly #heapLimit: number | undefined;
+  readonly #compression: CompressionOptions | undefined;
   readonly #waiting: Job[] = [];
   readonly #threads = new Set<BuildThread>();
   #closed = false;
 
-  constructor({ concurrency, idleTimeout = IDLE_TIMEOUT, heapLimit }: ImageBuilderOptions) {
+  constructor({ concurrency, idleTimeout = IDLE_TIMEOUT, heapLimit, compression }: ImageBuilderOptions) {
     if (!Number.isInteger(concurrency) || concurrency < 1) throw new RangeError(`concurrency ${concurrency}`);
     this.#concurrency = concurrency;
     this.#idleTimeout = idleTimeout;
     this.#heapLimit = heapLimit;
+    this.#compression = compression;
   }
 
   /**
    * Like `buildImage`, with the same errors; besides, BuildWorkerCrashedError, and ImageBuilderClosedError once the
    * builder is disposed of. When it rejects, nothing is left of the image and the source is no longer read.
    */
-  build(options: BuildOptions): Promise<BuildResult> {
+  build(request: BuildOptions): Promise<BuildResult> {
+    const options = { ...request, compression: request.compression ?? this.#compression };
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ImageBuilderClosedError();
       options.signal?.throwIfAborted();

@@ -20,6 +20,7 @@ import { Snapshots } from '../../snapshotter/snapshots';
 import { SocketServer } from '../../snapshotter/socket-server';
 import { MetadataStore } from '../../snapshotter/store/metadata-store';
 import { version } from '../version';
+import { layerCompression } from './layer-compression';
 import { LOCK_FILE, makePrivateDirectory, PRIVATE_DIRECTORY, withoutLinks } from './private-directory';
 import { ResourceStack } from './resource-stack';
 import { clearStaleMounts, overlaysAbove } from './stale-mounts';
@@ -58,7 +59,9 @@ export class Daemon implements AsyncDisposable {
       await EngineClient.start(engineOptions(config, imagesDirectory), log, onCrash),
     );
     resources.defer(() => warnOfOverlays([imagesDirectory, root], logger));
-    const builder = resources.use(new ImageBuilder({ concurrency: config.build.workers }));
+    const builder = resources.use(
+      new ImageBuilder({ concurrency: config.build.workers, compression: layerCompression(config) }),
+    );
     const snapshots = resources.use(
       await Snapshots.open({
         store,

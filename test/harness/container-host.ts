@@ -17,6 +17,10 @@ import { Ownership } from './ownership';
 export interface DaemonSettings {
   readonly domains?: { readonly default?: string; readonly namespaces?: Readonly<Record<string, string>> };
   readonly fuse?: { readonly passthrough?: boolean };
+  readonly build?: {
+    readonly encoder: string;
+    readonly rules?: readonly { readonly pattern: string; readonly encoder: string }[];
+  };
 }
 
 /** Where a snapshot is to be found: containerd keeps them apart by namespace and by snapshotter. */

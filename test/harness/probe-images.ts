@@ -24,6 +24,8 @@ export interface ProbeImageSizes {
   readonly shared: readonly number[];
   /** Bytes of each file that is one image's own. */
   readonly own: readonly number[];
+  /** Files that compressors make something of. */
+  readonly compressible?: boolean;
 }
 
 /** Sizes for tests that look at pages one by one. */
@@ -43,13 +45,14 @@ async function makeProbeImage(
   name: 'a' | 'b',
 ): Promise<ProbeImage> {
   const second = name === 'b';
+  const bytes = sizes.compressible === true ? digits : noise;
   const shared = sizes.shared.map((size, index) => ({
     path: second ? `/srv/copies/${index}.bin` : `/data/shared-${index}`,
-    content: noise(`shared ${index}`, size),
+    content: bytes(`shared ${index}`, size),
   }));
   const own = sizes.own.map((size, index) => ({
     path: `/data/own-${index}`,
-    content: noise(`own ${name} ${index}`, size),
+    content: bytes(`own ${name} ${index}`, size),
   }));
   const tool = {
     path: second ? '/srv/busybox' : '/data/busybox',
@@ -106,6 +109,16 @@ async function makeProbeImage(
 export function noise(seed: string, length: number): Buffer {
   const key = createHash('sha256').update(seed).digest();
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
+}
+
+/** The same as hexadecimal digits: half of it is air. */
+function digits(seed: string, length: number): Buffer {
+  return Buffer.from(
+    noise(seed, Math.ceil(length / 2))
+      .toString('hex')
+      .slice(0, length),
+    'latin1',
+  );
 }
 
 function atLeastOne<Item>(items: readonly Item[]): readonly [Item, ...Item[]] {

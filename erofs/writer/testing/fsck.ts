@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, openSync, closeSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMPAT } from '../../format/feature';
+import { COMPAT, INCOMPAT } from '../../format/feature';
 import { superblockRecord, SUPERBLOCK_OFFSET } from '../../format/superblock';
 import { superblockChecksum } from '../../superblock';
 import { BLOCK_SIZE } from '../geometry';
@@ -51,7 +51,9 @@ function forgetPrefixes(image: string): void {
     const block = Buffer.alloc(BLOCK_SIZE);
     readSync(fd, block, 0, BLOCK_SIZE, 0);
     const { fields } = superblockRecord;
-    fields.featureIncompat.write(block, SUPERBLOCK_OFFSET, 0);
+    const site = { image, origin: 0 };
+    const incompat = fields.featureIncompat.read(block, SUPERBLOCK_OFFSET, site);
+    fields.featureIncompat.write(block, SUPERBLOCK_OFFSET, incompat & ~INCOMPAT.XATTR_PREFIXES);
     fields.featureCompat.write(block, SUPERBLOCK_OFFSET, COMPAT.SB_CHKSUM | COMPAT.MTIME);
     fields.checksum.write(block, SUPERBLOCK_OFFSET, superblockChecksum(block, BLOCK_SIZE));
     writeSync(fd, block, 0, BLOCK_SIZE, 0);
