@@ -6,6 +6,7 @@ import { FuseUnavailableError } from '../fuse/errors';
 import { SnapshotterError } from '../snapshotter/errors';
 import { SocketError } from '../snapshotter/socket-server';
 import { Daemon } from './daemon/daemon';
+import { LivePolicy } from './daemon/live-policy';
 import { makeLogger } from './daemon/logger';
 import { StartError } from './daemon/start-error';
 import { version } from './version';
@@ -71,9 +72,17 @@ async function main(): Promise<void> {
   let end: (failure?: Error) => void = () => undefined;
   const ended = new Promise<Error | undefined>((resolve) => (end = resolve));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
-  const config = await loadConfig(flags.config, overridesOf(flags));
+  const read = (): Promise<Config> => loadConfig(flags.config, overridesOf(flags));
+  const config = await read();
   const logger = makeLogger(config.log_level);
-  const daemon = await Daemon.start(config, logger, end);
+  const policy = new LivePolicy(config, read, logger);
+  // Before the daemon starts: the signal's ordinary effect would end it.
+  process.on('SIGHUP', () => {
+    policy.reload().catch((error: unknown) => {
+      logger.error('the old configuration stays in force', { reason: explain(error) });
+    });
+  });
+  const daemon = await Daemon.start(config, policy, logger, end);
   const failure = await ended;
   if (failure === undefined) logger.info('stopping');
   else logger.error('the thread that serves the mounts has ended', { error: failure });

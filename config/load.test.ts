@@ -69,6 +69,15 @@ test('every combination of values that the schema allows is read back as it was 
     domains: fc.record({
       default: fc.oneof(name, fc.constant('')),
       namespaces: fc.dictionary(namespace, fc.oneof(name, fc.constant('')), { noNullPrototype: true }),
+      rules: fc.array(
+        fc.record({
+          namespace,
+          image: name,
+          labels: fc.dictionary(name, name, { noNullPrototype: true }),
+          domain: name,
+        }),
+        { maxLength: 3 },
+      ),
     }),
     fuse: fc.record({
       passthrough: fc.boolean(),
@@ -144,6 +153,11 @@ describe('a wrong value is refused by file, key and what is allowed', () => {
     ['[domains.namespaces]\n"k8s.io" = "-x"', 'domains.namespaces."k8s.io"', 'letters, digits'],
     ['[domains.namespaces]\n"" = "x"', 'domains.namespaces.""', 'no name of a containerd namespace'],
     ['[domains.namespaces]\n"a/b" = "x"', 'domains.namespaces."a/b"', 'no name of a containerd namespace'],
+    ['[[domains.rules]]\nnamespace = "a"', 'domains.rules.0', 'either domain or choose'],
+    ['[[domains.rules]]\ndomain = "a"\nchoose = ["b"]', 'domains.rules.0', 'either domain or choose'],
+    ['[[domains.rules]]\ndomain = "a/b"', 'domains.rules.0.domain', 'letters, digits'],
+    ['[[domains.rules]]\nchoose = []', 'domains.rules.0.choose', '>=1'],
+    ['[[domains.rules]]\ndomain = "a"\nlabels = { x = 1 }', 'domains.rules.0.labels.x', 'expected string'],
     ['[fuse]\npassthrough = "yes"', 'fuse.passthrough', 'expected boolean, received string'],
     ['[fuse]\nread_ahead_kib = -1', 'fuse.read_ahead_kib', '>=0'],
     ['[fuse]\nread_ahead_kib = 1.5', 'fuse.read_ahead_kib', 'expected int'],

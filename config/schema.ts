@@ -1,5 +1,12 @@
 import { z } from 'zod';
 
+const DOMAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+
+/** Whether a domain may be called so. */
+export function isDomainName(name: string): boolean {
+  return DOMAIN_NAME.test(name);
+}
+
 /** Domain names appear in tables and messages: one printable word, no slashes. Empty means "no domain". */
 const domainName = z
   .string({
@@ -9,8 +16,8 @@ const domainName = z
         ? 'must be the name of a domain; quote a namespace that has dots: "k8s.io" = "NAME"'
         : undefined,
   })
-  .regex(
-    /^$|^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+  .refine(
+    (name) => name === '' || isDomainName(name),
     'must be a name of at most 63 letters, digits, ".", "_" and "-" (or "" for none)',
   );
 
@@ -51,6 +58,29 @@ function checkLevel(
 /** Largest pcluster. */
 const pclusterKib = z.int().min(4).max(1024).multipleOf(4);
 
+const glob = z.string().min(1);
+
+/** Who gets which domain. What is left out matches everything. */
+const domainRule = z
+  .strictObject({
+    /** Of containerd. */
+    namespace: glob.optional(),
+    /** Reference of the image, where the CRI plugin tells it. */
+    image: glob.optional(),
+    /** Labels of the snapshot, all of which must match. */
+    labels: z.record(z.string().min(1), glob).default({}),
+    /** The domain; "": none. */
+    domain: domainName.optional(),
+    /** The domain that the label `containerd.io/snapshot/ishare.domain` asks for, where one of these matches it. */
+    choose: z.array(glob).min(1).optional(),
+  })
+  .refine(
+    ({ domain, choose }) => (domain === undefined) !== (choose === undefined),
+    'must have either domain or choose',
+  );
+
+export type DomainRule = z.infer<typeof domainRule>;
+
 /** The configuration file; every key may be left out. Keys that are not here are errors. */
 export const configSchema = z.strictObject({
   /** Images, upper directories and the database. Survives reboots. */
@@ -68,6 +98,8 @@ export const configSchema = z.strictObject({
       default: domainName.default(''),
       /** Domain by containerd namespace. */
       namespaces: z.record(namespaceName, domainName).default({}),
+      /** Before these two: the first that matches. */
+      rules: z.array(domainRule).default([]),
     })
     .prefault({}),
   fuse: z

@@ -1,6 +1,14 @@
 import { SystemCallError } from '../linux/errno';
 import type { BuildOptions, BuildProgress, BuildResult } from './build';
+import { MissingCodecError } from './compression/codec-error';
+import { ErofsCorruptError, ErofsUnsupportedError } from './errors';
 import { DependentUpperError, SourceChangedError, UnrepresentableError } from './writer/errors';
+import {
+  DamagedCompressionError,
+  ImpossibleEntryError,
+  MalformedTarError,
+  UnsupportedTarError,
+} from './writer/tar/errors';
 
 /** What a worker is told to build: the options that can cross threads. */
 export type BuildOrder = Pick<
@@ -31,9 +39,12 @@ export interface PackedError {
 
 /** Classes that come out as what they went in; all others as Error with their fields. */
 const classes: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
-  [SystemCallError, SourceChangedError, UnrepresentableError, DependentUpperError, TypeError, RangeError].map(
-    (each) => [each.name, each] as const,
-  ),
+  [
+    ...[SystemCallError, TypeError, RangeError, MissingCodecError],
+    ...[SourceChangedError, UnrepresentableError, DependentUpperError],
+    ...[MalformedTarError, UnsupportedTarError, ImpossibleEntryError, DamagedCompressionError],
+    ...[ErofsCorruptError, ErofsUnsupportedError],
+  ].map((each) => [each.name, each] as const),
 );
 
 const OWN_OF_EVERY_ERROR = new Set(['message', 'stack', 'cause']);

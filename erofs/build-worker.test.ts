@@ -48,7 +48,13 @@ describe('an image built in a worker thread', () => {
       target: scratch.join('images/i'),
       onProgress: (each) => seen.push(each),
     });
-    expect(seen.at(-1)).toEqual({ inodes: 3, totalInodes: 3, bytes: 3_000_005, totalBytes: 3_000_005 });
+    expect(seen.at(-1)).toEqual({
+      stage: 'writing',
+      inodes: 3,
+      totalInodes: 3,
+      bytes: 3_000_005,
+      totalBytes: 3_000_005,
+    });
   });
 
   test('never has more threads than allowed, and none when idle', async () => {

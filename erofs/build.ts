@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { dropCachedPages } from '../linux/page-cache';
@@ -13,6 +13,8 @@ import { HostDirectories } from './writer/host-directories';
 import { writeImageTo, type WrittenImage } from './writer/image-writer';
 import { Pace } from './writer/pace';
 import type { BuildProgress } from './writer/progress';
+import { Spool } from './writer/spool';
+import { readTarTree, type TarReading, type TarSource } from './writer/tar/from-tar';
 import type { DirectoryNode } from './writer/tree';
 
 export type { BuildProgress } from './writer/progress';
@@ -23,6 +25,7 @@ export type {
   EncoderSettings,
 } from './writer/compression-options';
 export type { DirectorySource } from './writer/from-directory';
+export type { TarSource } from './writer/tar/from-tar';
 
 /** How an image is to be made, from wherever. */
 export interface ImageOptions {
@@ -42,8 +45,11 @@ export interface ImageOptions {
 }
 
 export interface BuildOptions extends ImageOptions {
-  readonly source: DirectorySource;
+  readonly source: ImageSource;
 }
+
+/** What an image is made of. */
+export type ImageSource = DirectorySource | TarSource;
 
 export interface BuildResult {
   /** Length of the image. */
@@ -66,18 +72,25 @@ export interface BuildResult {
 }
 
 /**
- * Builds an EROFS image of a directory. The target appears whole and synced, or not at all: it is written under
- * a temporary name beside it, and renamed. Its pages do not stay in the page cache.
+ * Builds an EROFS image of a directory or a tar. The target appears whole and synced, or not at all: it is written
+ * under a temporary name beside it, and renamed. Its pages do not stay in the page cache.
  *
  * File system calls are synchronous: run this in a worker thread (`ImageBuilder`) wherever something else must not
- * wait. Throws ImageBuildError kinds for what is wrong with the source, the signal's reason when aborted, and errors of
- * system calls as they come.
+ * wait. Throws ImageBuildError kinds for what is wrong with the source (and what `readTarTree` throws), the signal's
+ * reason when aborted, and errors of system calls as they come.
  */
 export async function buildImage(options: BuildOptions): Promise<BuildResult> {
-  const pace = new Pace(options.signal);
-  options.signal?.throwIfAborted();
+  const { source, signal, onProgress } = options;
+  const pace = new Pace(signal);
+  signal?.throwIfAborted();
+  if ('tar' in source) {
+    using spool = new Spool(dirname(options.target));
+    const onRead = readingProgress(source.tar, onProgress);
+    const root = await readTarTree(source, spool, { pace, signal, onRead });
+    return await buildImageOfTree(root, options);
+  }
   using directories = new HostDirectories();
-  const root = await readDirectoryTree(options.source, directories, pace);
+  const root = await readDirectoryTree(source, directories, pace);
   return await buildImageOfTree(root, options);
 }
 
@@ -109,6 +122,14 @@ export async function buildImageOfTree(root: DirectoryNode, options: ImageOption
     nidLimit: layout.nidLimit,
     uuid: formatUuid(uuid),
   };
+}
+
+/** Progress of reading a tar, by its length where it has one. */
+function readingProgress(tar: string, onProgress: ImageOptions['onProgress']): TarReading['onRead'] {
+  if (onProgress === undefined) return undefined;
+  const stats = statSync(tar, { throwIfNoEntry: false });
+  const totalBytes = stats?.isFile() === true ? stats.size : 0;
+  return (bytes) => onProgress({ stage: 'reading', inodes: 0, totalInodes: 0, bytes, totalBytes });
 }
 
 /** A name for an unfinished image, in the directory where `target` will be. */

@@ -1,6 +1,7 @@
 import { release } from 'node:os';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import { ConfigError } from '../config/load';
 import {
   InodeOrder,
   type AdminHandlers,
@@ -22,6 +23,8 @@ export interface AdminSources {
   readonly root: string;
   readonly state: string;
   readonly address: string;
+  /** Reads the configuration again; see LivePolicy. */
+  reload(): Promise<string[]>;
   /** Number of snapshots of all kinds. */
   snapshots(): number;
   /** Names of all domains that were ever used or are configured. */
@@ -55,6 +58,7 @@ export class AdminService {
         inodes: await this.inodes(domain, order, limit),
       })),
       ListImages: this.#answer(async () => ({ images: await this.images() })),
+      ReloadConfig: this.#answer(async () => ({ waiting_for_restart: await this.#sources.reload() })),
     };
   }
 
@@ -132,7 +136,8 @@ export class AdminService {
         (error: unknown) => {
           const message = error instanceof Error ? error.message : String(error);
           this.#log('error', 'an admin request failed', { method: call.getPath(), error: message });
-          callback({ code: status.INTERNAL, details: message });
+          const code = error instanceof ConfigError ? status.FAILED_PRECONDITION : status.INTERNAL;
+          callback({ code, details: message });
         },
       );
     };

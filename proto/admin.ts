@@ -79,6 +79,7 @@ export interface AdminHandlers extends UntypedServiceImplementation {
   ListDomains: handleUnaryCall<Nothing, { domains: DomainState[] }>;
   ListInodes: handleUnaryCall<ListInodesRequest, { inodes: InodeState[] }>;
   ListImages: handleUnaryCall<Nothing, { images: ImageState[] }>;
+  ReloadConfig: handleUnaryCall<Nothing, { waiting_for_restart: string[] }>;
 }
 
 type Unary<Request, Response> = (
@@ -92,6 +93,7 @@ export interface AdminClient extends Client {
   ListDomains: Unary<Nothing, { domains: DomainState[] }>;
   ListInodes: Unary<ListInodesRequest, { inodes: InodeState[] }>;
   ListImages: Unary<Nothing, { images: ImageState[] }>;
+  ReloadConfig: Unary<Nothing, { waiting_for_restart: string[] }>;
 }
 
 const FILE = 'admin.proto';

@@ -13,6 +13,7 @@ declare -A package_of=(
   [setfattr]=attr
   [setfacl]=acl
   [setcap]=libcap2-bin
+  [zstd]=zstd
 )
 missing=()
 for command in "${!package_of[@]}"; do

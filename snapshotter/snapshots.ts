@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
+import type { DomainDecision, DomainRequest } from '../config/domain-policy';
 import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
@@ -29,8 +30,8 @@ export interface SnapshotsOptions {
   readonly builder: LayerImageBuilder;
   readonly layerServer: LayerServer;
   readonly readLayerRoot: ReadLayerRoot;
-  /** Name of the domain that a new active snapshot or view belongs to; undefined: it shares with nobody. */
-  readonly domainFor: (key: string, labels: Readonly<Labels>) => string | undefined;
+  /** The domain that a new active snapshot or view on a committed one belongs to. */
+  readonly domainFor: (request: DomainRequest) => DomainDecision;
   readonly logger: Logger;
   /** How long a layer without a user stays attached, in ms. */
   readonly lingerMs?: number;
@@ -55,6 +56,9 @@ export interface CommitRequest {
 
 const DEFAULT_LINGER_MS = 5_000;
 const LIST_BATCH = 100;
+
+/** A snapshot on nothing has no layers to share. */
+const ALONE = { domainId: NO_DOMAIN, domainRule: '' };
 
 /**
  * Snapshots as containerd defines them (core/snapshots, containerd 1.6 to 2.x), over EROFS images: what is committed
@@ -264,14 +268,31 @@ export class Snapshots implements AsyncDisposable {
     const { key, labels } = request;
     return this.#store.transaction(() => {
       const parent = this.#checkNew(key, request.parent);
-      const domainName = parent === undefined ? undefined : this.#options.domainFor(key, labels);
-      const domainId = domainName === undefined ? NO_DOMAIN : this.#store.domains.ensure(domainName).id;
-      const snapshot = { id, key, parentId: parent?.id, kind, domainId, labels, nowNs: realtimeNs() };
+      const { domainId, domainRule } = parent === undefined ? ALONE : this.#domainFor(key, labels, parent);
+      const nowNs = realtimeNs();
+      const snapshot = { id, key, parentId: parent?.id, kind, domainId, domainRule, labels, nowNs };
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
       layersOf(this.#store, this.#paths, snapshot);
       return this.#find(key);
     });
+  }
+
+  #domainFor(key: string, labels: Readonly<Labels>, parent: Snapshot): typeof ALONE {
+    const request = { key, labels, parentLabels: parent.labels };
+    const { domain, rule, refused } = this.#options.domainFor(request);
+    if (refused !== undefined) {
+      this.#options.logger.warn('refused the domain that a label asks for', {
+        snapshot: key,
+        refused,
+        domain,
+        rule,
+      });
+    }
+    return {
+      domainId: domain === undefined ? NO_DOMAIN : this.#store.domains.ensure(domain).id,
+      domainRule: rule,
+    };
   }
 
   async #undoCreate(id: SnapshotId): Promise<void> {

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Server } from '@grpc/grpc-js';
 import type { Logger } from 'winston';
-import { configuredDomains, domainOf } from '../../config/domain-policy';
 import type { Config } from '../../config/schema';
 import { ImageBuilder } from '../../erofs/build-worker';
 import { AdminService, type AdminSources } from '../../ishare/admin-service';
@@ -21,6 +20,7 @@ import { SocketServer } from '../../snapshotter/socket-server';
 import { MetadataStore } from '../../snapshotter/store/metadata-store';
 import { version } from '../version';
 import { layerCompression } from './layer-compression';
+import type { LivePolicy } from './live-policy';
 import { LOCK_FILE, makePrivateDirectory, PRIVATE_DIRECTORY, withoutLinks } from './private-directory';
 import { ResourceStack } from './resource-stack';
 import { clearStaleMounts, overlaysAbove } from './stale-mounts';
@@ -42,7 +42,12 @@ export class Daemon implements AsyncDisposable {
    * Starts serving; the snapshots socket appears last. Where a step fails, the steps before it are undone. `onCrash`
    * is told when the thread that serves the mounts ends unasked.
    */
-  static async start(config: Config, logger: Logger, onCrash: (error: Error) => void): Promise<Daemon> {
+  static async start(
+    config: Config,
+    policy: LivePolicy,
+    logger: Logger,
+    onCrash: (error: Error) => void,
+  ): Promise<Daemon> {
     await using resources = new ResourceStack();
     const { root, state } = await takeDirectories(config, resources, logger);
     const imagesDirectory = path.join(state, IMAGES);
@@ -69,14 +74,18 @@ export class Daemon implements AsyncDisposable {
         builder,
         layerServer: engine,
         readLayerRoot,
-        domainFor: (key) => domainOf(key, config.domains),
+        domainFor: (request) => policy.decide(request),
         logger,
       }),
     );
     const admin = new Server();
     admin.addService(
       adminService(),
-      new AdminService(engine, adminSources({ ...config, root, state }, store, paths), log).handlers(),
+      new AdminService(
+        engine,
+        adminSources({ ...config, root, state }, store, paths, policy),
+        log,
+      ).handlers(),
     );
     resources.use(await listen('--admin-address', config.admin_address, admin));
     const server = new Server();
@@ -163,17 +172,18 @@ async function warnOfOverlays(directories: readonly string[], logger: Logger): P
   });
 }
 
-function adminSources(config: Config, store: MetadataStore, paths: Paths): AdminSources {
+function adminSources(config: Config, store: MetadataStore, paths: Paths, policy: LivePolicy): AdminSources {
   const all = () => store.transaction(() => [...store.snapshots.all()]);
   return {
     version,
     root: config.root,
     state: config.state,
     address: config.address,
+    reload: () => policy.reload(),
     snapshots: () => all().length,
     domainNames: () => {
       const used = store.transaction(() => store.domains.list().map(({ name }) => name));
-      return [...new Set([...used, ...configuredDomains(config.domains)])];
+      return [...new Set([...used, ...policy.names()])];
     },
     images: () =>
       all()

@@ -38,6 +38,7 @@ async function serve(socket: string): Promise<Server> {
     ListInodes: (_call, callback) =>
       callback(null, { inodes: Array.from({ length: INODES }, (_, index) => inode(index)) }),
     ListImages: (_call, callback) => callback(null, { images: [] }),
+    ReloadConfig: (_call, callback) => callback(null, { waiting_for_restart: [] }),
   };
   server.addService(adminService(), handlers);
   await new Promise<void>((resolve, reject) =>

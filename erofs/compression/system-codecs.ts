@@ -41,7 +41,7 @@ function load(file: string): Declare {
  * Calls a function on the thread pool. `kept` are buffers of which the arguments hold no more than the address: the
  * callback refers to them, so that they outlive the call.
  */
-function call<Arguments extends unknown[], Result>(
+export function call<Arguments extends unknown[], Result>(
   native: NativeFunction<Arguments, Result>,
   args: Arguments,
   kept: Buffer[],
@@ -91,7 +91,8 @@ function requireLz4(count: number, output: Buffer): void {
   throw new CodecError(count < 0 ? 'no LZ4 block of this size' : `the block holds only ${count} bytes`);
 }
 
-const zstd = systemLibrary('libzstd.so.1', (declare) => ({
+/** Functions of zstd.h. */
+export const zstd = systemLibrary('libzstd.so.1', (declare) => ({
   decompress: declare<[Buffer, number, Buffer, number], number | bigint>(
     'size_t ZSTD_decompress(_Out_ void *dst, size_t dstCapacity, const void *src, size_t compressedSize)',
   ),
@@ -126,7 +127,8 @@ function requireZstd(result: number | bigint, output: Buffer): void {
   if (Number(result) !== output.length) throw new CodecError(`the frame holds only ${result} bytes`);
 }
 
-function checkZstd(result: number | bigint): void {
+/** Throws CodecError where a result of libzstd is an error. */
+export function checkZstd(result: number | bigint): void {
   const { isError, errorName } = zstd();
   if (isError(result) !== 0) throw new CodecError(errorName(result));
 }
@@ -155,14 +157,15 @@ export async function decodeZstdPart(input: Buffer, output: Buffer, windowLog: n
 }
 
 /** ZSTD_inBuffer and ZSTD_outBuffer: address, size and position, 8 bytes each. `bytes` must be kept by the caller. */
-function zstdBuffer(bytes: Buffer): Buffer {
+export function zstdBuffer(bytes: Buffer): Buffer {
   const struct = Buffer.alloc(24);
   struct.writeBigUInt64LE(koffi.address(bytes), 0);
   struct.writeBigUInt64LE(BigInt(bytes.length), 8);
   return struct;
 }
 
-function positionOf(struct: Buffer): number {
+/** How far libzstd has come in a `zstdBuffer` (bytes). */
+export function positionOf(struct: Buffer): number {
   return Number(struct.readBigUInt64LE(16));
 }
 

@@ -16,8 +16,11 @@ export interface Filling {
 
 /** Fills outputs. */
 export interface FillingEncoder extends Disposable {
-  /** Encodes as much of the front of `input` as fits into `output`; nothing where not even a little does. */
-  fill(input: Buffer, output: Buffer): Filling;
+  /**
+   * Encodes as much of the front of `input` as fits into `output`; nothing where not even a little does.
+   * @param expected bytes of input that may fit: who must search starts there. The result may depend on it.
+   */
+  fill(input: Buffer, output: Buffer, expected?: number): Filling;
 }
 
 const NOTHING: Filling = { consumed: 0, produced: 0 };
@@ -113,8 +116,12 @@ const ZSTD_C_WINDOW_LOG = 101;
 /** ZSTD_ErrorCode of zstd_errors.h. */
 const ZSTD_ERROR_DST_SIZE_TOO_SMALL = 70;
 
-/** An output with no more than this many bytes left (of each 64 KiB of it) counts as full: a closer fit costs more attempts than it saves. */
+/**
+ * An output counts as full when fewer bytes than these are left, or a smaller part of it than the shift says: a closer
+ * fit costs more attempts than it is worth.
+ */
 const ZSTD_SLACK = 32;
+const ZSTD_SLACK_SHIFT = 8;
 
 /** First guess of how much better the input is packed than stored. */
 const ZSTD_FIRST_RATIO = 4;
@@ -134,12 +141,12 @@ export class ZstdEncoder implements FillingEncoder {
     this.#set(ZSTD_C_WINDOW_LOG, windowLog);
   }
 
-  fill(input: Buffer, output: Buffer): Filling {
+  fill(input: Buffer, output: Buffer, expected = output.length * ZSTD_FIRST_RATIO): Filling {
     let best = NOTHING;
     /** The smallest input that is known not to fit. */
     let tooMuch = input.length + 1;
-    let attempt = output.length * ZSTD_FIRST_RATIO;
-    const full = output.length - ZSTD_SLACK * Math.ceil(output.length / 65536);
+    let attempt = expected;
+    const full = output.length - Math.max(ZSTD_SLACK, output.length >> ZSTD_SLACK_SHIFT);
     /** The output holds another attempt than the best. */
     let stale = false;
     while (best.consumed + 1 < tooMuch) {

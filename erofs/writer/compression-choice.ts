@@ -8,6 +8,8 @@ export class CompressionChoice {
   readonly settings: readonly EncoderSettings[];
   /** Ends of files may lie behind their inodes. */
   readonly inlineTails: boolean;
+  /** For files that no rule names. */
+  readonly #usual: number | undefined;
   readonly #rules: readonly { matches: (path: string) => boolean; settings: number | undefined }[];
 
   /** @param options undefined: nothing is compressed. Throws RangeError where no encoder works like this. */
@@ -24,23 +26,23 @@ export class CompressionChoice {
       return settings.push(chosen) - 1;
     };
     const { encoder, level, pclusterSize } = options;
-    const usual = numberOf({ encoder, level, pclusterSize });
-    this.#rules = [
-      ...options.rules.map((rule) => ({
-        matches: matcher(rule.pattern),
-        settings: rule.settings === 'none' ? undefined : numberOf(rule.settings),
-      })),
-      { matches: () => true, settings: usual },
-    ];
+    this.#usual = numberOf({ encoder, level, pclusterSize });
+    this.#rules = options.rules.map((rule) => ({
+      matches: matcher(rule.pattern),
+      settings: rule.settings === 'none' ? undefined : numberOf(rule.settings),
+    }));
     this.settings = settings;
   }
 
   /**
    * Number of the settings for a file, undefined where it is not compressed.
-   * @param path inside the image, with its leading slash.
+   * @param shown its path inside the image, with a leading slash; asked for only where it matters.
    */
-  for(path: string): number | undefined {
-    return this.#rules.find(({ matches }) => matches(path.slice(1)))?.settings;
+  for(shown: () => string): number | undefined {
+    if (this.#rules.length === 0) return this.#usual;
+    const path = shown().slice(1);
+    const rule = this.#rules.find(({ matches }) => matches(path));
+    return rule === undefined ? this.#usual : rule.settings;
   }
 }
 

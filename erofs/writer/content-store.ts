@@ -29,6 +29,8 @@ interface Slot {
 interface Piece {
   readonly inode: InodePlan;
   readonly order: PieceOrder;
+  /** Number of the settings of the whole file. */
+  readonly settings: number | undefined;
   readonly first: boolean;
   readonly final: boolean;
   /** Files of several pieces: how far their digest is. */
@@ -73,7 +75,7 @@ export class ContentStore {
    */
   async add(inode: InodePlan, content: ContentSource): Promise<void> {
     using reader = content.open();
-    const settings = this.choice.for(inode.shown());
+    const settings = this.choice.for(() => inode.shown());
     for (let offset = 0; offset < inode.size;) {
       const length = Math.min(BATCH_SIZE, inode.size - offset);
       if (this.#used + length > BATCH_SIZE) await this.#dispatch();
@@ -113,7 +115,7 @@ export class ContentStore {
       const task: ContentTask = { kind: 'hash', input: slot.input, offset, length, last: final };
       hash = awaitedLater(this.crew.run(task, inode.serial));
     }
-    this.#pieces.push({ inode, order, first, final, hash });
+    this.#pieces.push({ inode, order, settings: piece.settings, first, final, hash });
     this.#used += length;
   }
 
@@ -173,7 +175,7 @@ export class ContentStore {
 
   async #write(slot: Slot, piece: Piece, result: PieceResult | undefined): Promise<void> {
     const { inode, order, final } = piece;
-    if (piece.first) this.#assembly = this.#assemble(inode);
+    if (piece.first) this.#assembly = this.#assemble(inode, piece.settings);
     const assembly = this.#assembly;
     if (assembly === undefined) throw new Error(`${inode.shown()}: a piece without its first`);
     const encoded = result?.encoded;
@@ -191,12 +193,11 @@ export class ContentStore {
     inode.content = assembly.finish(fingerprintValue(Buffer.from(digest)));
   }
 
-  #assemble(inode: InodePlan): FileAssembly {
-    return new FileAssembly(this.output, this.spool, inode.headSize, this.#compressionOf(inode));
+  #assemble(inode: InodePlan, settings: number | undefined): FileAssembly {
+    return new FileAssembly(this.output, this.spool, inode.headSize, this.#compressionOf(settings));
   }
 
-  #compressionOf(inode: InodePlan): AssemblyCompression | undefined {
-    const number = this.choice.for(inode.shown());
+  #compressionOf(number: number | undefined): AssemblyCompression | undefined {
     const settings = number === undefined ? undefined : this.choice.settings[number];
     if (settings === undefined) return undefined;
     return {

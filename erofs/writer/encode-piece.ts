@@ -68,6 +68,8 @@ class PieceEncoder {
   #done = 0;
   /** Bytes of pclusters. */
   #used = 0;
+  /** Bytes of the extent before: the next may have as many. */
+  #expected: number | undefined;
 
   constructor(
     private readonly input: Buffer,
@@ -101,7 +103,10 @@ class PieceEncoder {
   /** Encodes into the output behind what is there already. */
   #fill(capacity: number): { consumed: number; produced: number } {
     const offered = this.input.subarray(this.#done, this.#done + this.#extentMax);
-    return this.encoder.fill(offered, this.output.subarray(this.#used, this.#used + capacity));
+    const room = this.output.subarray(this.#used, this.#used + capacity);
+    const filling = this.encoder.fill(offered, room, this.#expected);
+    if (filling.consumed > 0 && capacity === this.limits.pclusterSize) this.#expected = filling.consumed;
+    return filling;
   }
 
   /** Keeps the stream that stands at the end of the output, where it is smaller than what it stands for. */

@@ -1,5 +1,6 @@
 import {
   BASE_HIDDEN,
+  FINGERPRINT_DIGEST_BYTES,
   FINGERPRINT_LABEL,
   LONG_PREFIX,
   longPrefixRecord,
@@ -8,10 +9,8 @@ import {
 } from '../format/xattr';
 import { splitXattrName, xattrFilterBit } from '../xattr-name';
 
-const DIGEST_BYTES = 32;
-
 /** Bytes of every fingerprint value. */
-export const FINGERPRINT_VALUE_BYTES = FINGERPRINT_LABEL.length + DIGEST_BYTES;
+export const FINGERPRINT_VALUE_BYTES = FINGERPRINT_LABEL.length + FINGERPRINT_DIGEST_BYTES;
 
 /**
  * The xattr that carries fingerprints. The image names it with its one long prefix, which is the whole name
@@ -57,6 +56,6 @@ export function fingerprintXattr(name: string): FingerprintXattr {
 
 /** Value of the attribute for a SHA-256 of 32 bytes. */
 export function fingerprintValue(digest: Buffer): Buffer {
-  if (digest.length !== DIGEST_BYTES) throw new RangeError(`a SHA-256 of ${digest.length} bytes`);
+  if (digest.length !== FINGERPRINT_DIGEST_BYTES) throw new RangeError(`a SHA-256 of ${digest.length} bytes`);
   return Buffer.concat([Buffer.from(FINGERPRINT_LABEL, 'latin1'), digest]);
 }

@@ -15,6 +15,7 @@ import {
   type TreeNode,
   type Xattr,
 } from './tree';
+import { HiddenNames, whiteoutName, type WhiteoutOwner } from './whiteout-files';
 
 export interface DirectorySource {
   /** Absolute path; a symbolic link is not followed. */
@@ -24,6 +25,11 @@ export interface DirectorySource {
    * whiteouts (character device 0:0) and opaque directories stay in. Else all is taken as it is.
    */
   readonly overlay: boolean;
+  /**
+   * The directory is an unpacked OCI layer: `.wh.` names say what it hides of the layers below, see `whiteoutName`. Then
+   * too, what overlayfs keeps for itself stays out.
+   */
+  readonly whiteoutFiles?: boolean | undefined;
 }
 
 /**
@@ -36,13 +42,15 @@ export async function readDirectoryTree(
   directories: HostDirectories,
   pace: Pace,
 ): Promise<DirectoryNode> {
-  const walker = new Walker(source.overlay);
+  const walker = new Walker(source);
   const top = directories.top(source.directory);
   const root = walker.root(top);
   const pending: { directory: HostDirectory; node: DirectoryNode }[] = [{ directory: top, node: root }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { directory, node } = next;
     for (const name of walker.names(directory)) {
+      if (pace.due()) await pace.breathe();
+      if (walker.hides(directory, node, name)) continue;
       const child = walker.entry(directory, name);
       node.entries.set(toEntryName(name), child);
       if (child.kind === 'directory') {
@@ -52,17 +60,18 @@ export async function readDirectoryTree(
         );
         pending.push({ directory: below, node: child });
       }
-      if (pace.due()) await pace.breathe();
     }
   }
+  walker.finish();
   return root;
 }
 
 class Walker {
   /** Inodes with several links, by device and inode number. */
   readonly #links = new Map<string, TreeNode>();
+  readonly #hidden = new HiddenNames();
 
-  constructor(private readonly overlay: boolean) {}
+  constructor(private readonly source: DirectorySource) {}
 
   root(directory: HostDirectory): DirectoryNode {
     const stats = lstatSync(directory.path, { bigint: true });
@@ -76,6 +85,32 @@ class Walker {
       () => directory.shown,
       () => readdirSync(directory.path, { encoding: 'buffer' }),
     );
+  }
+
+  /** Takes in a name that is no file of the layer, but says what the layer hides. */
+  hides(directory: HostDirectory, node: DirectoryNode, name: Buffer): boolean {
+    if (this.source.whiteoutFiles !== true) return false;
+    const meaning = whiteoutName(name.toString('latin1'));
+    const shown = (): string => `${directory.shown}/${name.toString('utf8')}`;
+    switch (meaning.kind) {
+      case 'none':
+        return false;
+      case 'whiteout':
+        this.#hidden.hide(node, meaning.hidden, this.whiteoutOwner(entryPath(directory, name), shown));
+        return true;
+      case 'opaque':
+        this.#hidden.hideAll(node);
+        return true;
+      case 'private':
+        return true;
+      case 'invalid':
+        throw new UnrepresentableError(shown(), 'a whiteout of no possible name');
+    }
+  }
+
+  /** To be called once all directories were read. */
+  finish(): void {
+    this.#hidden.settle();
   }
 
   entry(directory: HostDirectory, name: Buffer): TreeNode {
@@ -126,6 +161,16 @@ class Walker {
     }
   }
 
+  /** What overlayfs reads in attributes must be what the layer means. */
+  private get ofLayer(): boolean {
+    return this.source.overlay || this.source.whiteoutFiles === true;
+  }
+
+  private whiteoutOwner(path: Buffer, shown: () => string): WhiteoutOwner {
+    const { uid, gid, mtimeNs } = unchanged(shown, () => lstatSync(path, { bigint: true }));
+    return { uid: Number(uid), gid: Number(gid), mtime: timestamp(mtimeNs, shown) };
+  }
+
   private attributes(
     path: Buffer,
     stats: BigIntStats,
@@ -138,7 +183,7 @@ class Walker {
       uid: Number(stats.uid),
       gid: Number(stats.gid),
       mtime: timestamp(stats.mtimeNs, shown),
-      xattrs: this.overlay && xattrs.length > 0 ? withoutOverlayXattrs(xattrs, kind, shown) : xattrs,
+      xattrs: this.ofLayer && xattrs.length > 0 ? withoutOverlayXattrs(xattrs, kind, shown) : xattrs,
     };
   }
 }

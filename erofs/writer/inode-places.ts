@@ -79,7 +79,7 @@ function behindHead({ content, data }: InodePlan): Behind | undefined {
 }
 
 function positionIn({ start, end }: Gap, inode: InodePlan, behind: Behind | undefined): number | undefined {
-  if (start + inode.headSize > end) return undefined;
+  if (start + inode.headSize + (behind?.length ?? 0) > end) return undefined;
   const position = firstPosition(start, inode, behind);
   return position !== undefined && endOf(position, inode, behind) <= end ? position : undefined;
 }

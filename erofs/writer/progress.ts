@@ -4,10 +4,14 @@ import type { Pace } from './pace';
 
 /** How far a build is. */
 export interface BuildProgress {
+  /** A tar is read first, as a whole; of a directory, this says nothing until its entries are known. */
+  readonly stage: 'reading' | 'writing';
   readonly inodes: number;
+  /** 0: not known yet. */
   readonly totalInodes: number;
-  /** Bytes of file content written so far. */
+  /** Bytes of the tar that were read, or bytes of file content that were taken in for writing. */
   readonly bytes: number;
+  /** 0: not known. */
   readonly totalBytes: number;
 }
 
@@ -54,6 +58,7 @@ export class ProgressMeter {
 
   report(): void {
     this.onProgress?.({
+      stage: 'writing',
       inodes: this.#inodes,
       totalInodes: this.inodes.length,
       bytes: this.#bytes,

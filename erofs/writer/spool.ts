@@ -37,6 +37,8 @@ export class Spool implements Disposable {
   #written = 0;
   #writtenSinceRelease = 0;
   #readSinceRelease = 0;
+  /** Bytes of the file around the last read; written bytes never change. */
+  #near = { start: 0, bytes: Buffer.alloc(0) };
   #open = true;
 
   /** @param directory where the file takes its room, best the file system where the image will be. */
@@ -64,10 +66,24 @@ export class Spool implements Disposable {
     return offset;
   }
 
-  /** A copy of `length` bytes from `offset`, all of which must have been appended. */
+  /**
+   * A copy of `length` bytes from `offset`, all of which must have been appended. Reads near the one before are cheap:
+   * their neighbourhood is kept.
+   */
   read(offset: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
-    this.readInto(bytes, offset);
+    if (offset < 0 || offset + length > this.#written || length > GATHER / 2) {
+      this.readInto(bytes, offset);
+      return bytes;
+    }
+    const behind = this.#near.start + this.#near.bytes.length;
+    if (offset < this.#near.start || offset + length > behind) {
+      // Some of what is before, too: who reads in an order of his own goes back a little now and then.
+      const start = Math.max(0, offset - GATHER / 4);
+      this.#near = { start, bytes: Buffer.allocUnsafe(Math.min(GATHER, this.#written - start)) };
+      this.readInto(this.#near.bytes, start);
+    }
+    this.#near.bytes.copy(bytes, 0, offset - this.#near.start);
     return bytes;
   }
 

@@ -37,6 +37,7 @@ const migrations: readonly string[] = [
     UNIQUE (snapshot_id, domain_id)
   ) STRICT;
   `,
+  `ALTER TABLE snapshots ADD COLUMN domain_rule TEXT NOT NULL DEFAULT '';`,
 ];
 
 /** The SQLite file that holds what this program knows. Every method is synchronous; writing waits for the disk. */

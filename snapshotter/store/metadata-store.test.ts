@@ -33,6 +33,7 @@ function addActive(store: MetadataStore, key: string, parentId?: SnapshotId): Sn
     parentId,
     kind: Kind.ACTIVE,
     domainId: NO_DOMAIN,
+    domainRule: '',
     labels: {},
     nowNs: clock,
   });
@@ -62,13 +63,26 @@ describe('the database file', () => {
     expect(store.snapshots.find('base')).toMatchObject({ kind: Kind.COMMITTED, nidLimit: 100 });
   });
 
+  test('of the first version is taken over with all that is in it', () => {
+    {
+      using store = MetadataStore.open(path);
+      store.transaction(() => addActive(store, 'kept'));
+    }
+    const sqlite = new SqliteDatabase(path);
+    sqlite.exec('ALTER TABLE snapshots DROP COLUMN domain_rule');
+    sqlite.pragma('user_version = 1');
+    sqlite.close();
+    using store = MetadataStore.open(path);
+    expect(store.snapshots.find('kept')).toMatchObject({ kind: Kind.ACTIVE, domainRule: '' });
+  });
+
   test('of a later version is refused with both versions named, and left alone', () => {
     MetadataStore.open(path)[Symbol.dispose]();
     const sqlite = new SqliteDatabase(path);
     sqlite.pragma('user_version = 99');
     sqlite.close();
     expect(() => MetadataStore.open(path)).toThrow(FailedPreconditionError);
-    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 1/);
+    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 2/);
     const after = new SqliteDatabase(path);
     expect(after.pragma('user_version', { simple: true })).toBe(99);
     after.close();
@@ -101,6 +115,7 @@ describe('snapshots', () => {
       parentId: base,
       kind: Kind.VIEW,
       domainId: NO_DOMAIN,
+      domainRule: '',
       labels,
       nowNs,
     });
@@ -111,6 +126,7 @@ describe('snapshots', () => {
       parentId: base,
       kind: Kind.VIEW,
       domainId: NO_DOMAIN,
+      domainRule: '',
       createdNs: nowNs,
       updatedNs: nowNs,
       labels,

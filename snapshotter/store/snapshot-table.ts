@@ -13,6 +13,8 @@ export interface Snapshot extends SnapshotInfo {
   readonly parentId: SnapshotId | undefined;
   /** Decided when an active snapshot or view is made; of no meaning for a committed one. */
   readonly domainId: DomainId;
+  /** What in the configuration decided it; "" where nothing did, or nothing wrote it down. */
+  readonly domainRule: string;
   /** Stored at commit; zero for other kinds, whose usage changes. */
   readonly usage: SnapshotUsage;
   /** Inode ids of a committed snapshot's image lie below this. Zero for other kinds. */
@@ -25,6 +27,7 @@ export interface NewSnapshot {
   readonly parentId: SnapshotId | undefined;
   readonly kind: typeof Kind.ACTIVE | typeof Kind.VIEW;
   readonly domainId: DomainId;
+  readonly domainRule: string;
   readonly labels: Readonly<Labels>;
   readonly nowNs: bigint;
 }
@@ -46,6 +49,7 @@ interface Row {
   parent_key: string | null;
   kind: bigint;
   domain_id: bigint;
+  domain_rule: string;
   labels: string;
   created_ns: bigint;
   updated_ns: bigint;
@@ -63,7 +67,9 @@ export class SnapshotTable {
   readonly #chain: Statement<[number], Row>;
   readonly #after: Statement<[number, number], Row>;
   readonly #children: Statement<[number], { count: number }>;
-  readonly #insert: Statement<[number, string, number | null, number, number, string, bigint, bigint]>;
+  readonly #insert: Statement<
+    [number, string, number | null, number, number, string, string, bigint, bigint]
+  >;
   readonly #commit: Statement<
     [string, number | null, number, string, bigint, bigint, number, number, number, number]
   >;
@@ -85,8 +91,8 @@ export class SnapshotTable {
     this.#after = rows(`${SELECT} WHERE s.id > ? ORDER BY s.id LIMIT ?`);
     this.#children = database.prepare('SELECT count(*) AS count FROM snapshots WHERE parent_id = ?');
     this.#insert = database.prepare(
-      `INSERT INTO snapshots (id, key, parent_id, kind, domain_id, labels, created_ns, updated_ns)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO snapshots (id, key, parent_id, kind, domain_id, domain_rule, labels, created_ns, updated_ns)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#commit = database.prepare(
       `UPDATE snapshots SET key = ?, parent_id = ?, kind = ?, labels = ?, created_ns = ?, updated_ns = ?,
@@ -142,8 +148,18 @@ export class SnapshotTable {
   }
 
   insert(snapshot: NewSnapshot): void {
-    const { id, key, parentId, kind, domainId, labels, nowNs } = snapshot;
-    this.#insert.run(id, key, parentId ?? null, kind, domainId, JSON.stringify(labels), nowNs, nowNs);
+    const { id, key, parentId, kind, domainId, domainRule, labels, nowNs } = snapshot;
+    this.#insert.run(
+      id,
+      key,
+      parentId ?? null,
+      kind,
+      domainId,
+      domainRule,
+      JSON.stringify(labels),
+      nowNs,
+      nowNs,
+    );
   }
 
   commit(id: SnapshotId, committed: CommittedSnapshot): void {
@@ -180,6 +196,7 @@ function fromRow(row: Row): Snapshot {
     parent: row.parent_key ?? '',
     kind: kindFrom(row),
     domainId: Number(row.domain_id) as DomainId,
+    domainRule: row.domain_rule,
     labels: labelsFrom(row),
     createdNs: row.created_ns,
     updatedNs: row.updated_ns,

@@ -21,7 +21,11 @@ async function churn(root: string, prefix: string): Promise<void> {
     builder: new ImageBuilder({ concurrency: 2 }),
     layerServer: new UnmountedLayerServer(),
     readLayerRoot,
-    domainFor: (key) => (key.includes('-1-') ? 'team' : undefined),
+    domainFor: ({ key }) => ({
+      domain: key.includes('-1-') ? 'team' : undefined,
+      rule: 'of the test',
+      refused: undefined,
+    }),
     logger: createLogger({ silent: true }),
     lingerMs: 0,
   });

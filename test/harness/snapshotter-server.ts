@@ -69,7 +69,7 @@ async function assemble(
       builder,
       layerServer: layers,
       readLayerRoot,
-      domainFor: () => undefined,
+      domainFor: () => ({ domain: undefined, rule: 'of the test', refused: undefined }),
       logger: silentLogger,
       lingerMs: 100,
       ...options,

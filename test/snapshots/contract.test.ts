@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { chmod, chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { DomainDecision } from '../../config/domain-policy';
 import { setXattr } from '../../linux/xattr';
 import { eventually } from '../harness/eventually';
 import { mountSnapshot } from '../harness/mounting';
@@ -152,8 +153,12 @@ describe('usage', () => {
   });
 });
 
+function decided(domain: string | undefined): DomainDecision {
+  return { domain, rule: 'of the test', refused: undefined };
+}
+
 describe('domains', () => {
-  beforeEach(() => here.start({ domainFor: (key) => /^(red|blue)/.exec(key)?.[0] }));
+  beforeEach(() => here.start({ domainFor: ({ key }) => decided(/^(red|blue)/.exec(key)?.[0]) }));
 
   test('each see a layer under a path and with inode numbers of their own', async () => {
     await here.commitLayer('base');
@@ -174,7 +179,7 @@ describe('domains', () => {
   test('stay what they were when the policy changes, for snapshots that exist', async () => {
     await here.commitLayer('base');
     const before = await here.client.prepare('red-1', 'base');
-    await here.start({ domainFor: () => 'green' });
+    await here.start({ domainFor: () => decided('green') });
     expect(await here.client.mounts('red-1')).toEqual(before);
   });
 

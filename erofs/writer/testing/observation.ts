@@ -175,7 +175,8 @@ function sizeOf(node: TreeNode): number | undefined {
   return node.kind === 'symlink' ? node.target.length : 0;
 }
 
-function contentOf(node: TreeNode & { kind: 'file' }): Buffer {
+/** All bytes of a file. */
+export function contentOf(node: TreeNode & { kind: 'file' }): Buffer {
   using reader = node.content.open();
   const bytes = Buffer.alloc(node.content.size);
   for (let done = 0; done < bytes.length;) done += reader.read(bytes.subarray(done));

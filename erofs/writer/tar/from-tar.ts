@@ -1,0 +1,120 @@
+import { addAbortSignal, type Readable } from 'node:stream';
+import type { ContentSource } from '../content';
+import type { Pace } from '../pace';
+import type { Spool, SpooledStretch } from '../spool';
+import type { DirectoryNode } from '../tree';
+import { ByteStream } from './byte-stream';
+import { decompressed } from './decompression';
+import { openInput } from './input';
+import { LayerTree } from './layer-tree';
+import { inheritAttributes } from './lower-directories';
+import type { SparseFile } from './sparse';
+import { TarReader } from './tar-reader';
+
+export interface TarSource {
+  /** Path of the layer: a file, a fifo or /dev/stdin. Plain, gzip or zstd, told by its first bytes. */
+  readonly tar: string;
+  /** Images of the layers below, topmost first: they give directories their attributes that no entry is about. */
+  readonly lower?: readonly string[] | undefined;
+}
+
+export interface TarReading {
+  readonly pace: Pace;
+  /** Ends a wait for somebody to write to a fifo, too. Its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called now and then with how many bytes of `tar`, compressed as they are, were read. */
+  readonly onRead?: ((bytes: number) => void) | undefined;
+}
+
+/** Bytes behind the end of the tar that are read at once, to no purpose. */
+const REST_PIECE = 1024 * 1024;
+
+/**
+ * Reads a layer from a tar stream into a tree, the same as `readDirectoryTree` with `overlay` gives of the layer when it
+ * is unpacked; LayerTree tells how entries become one. Contents go to `spool`, which must live as long as the tree is
+ * used; memory grows with the number of entries, not with their contents. The stream is read to its end, so that damage
+ * behind the last entry is found, and whoever writes to a fifo can finish.
+ *
+ * Throws TarErrors for what is wrong with the stream, DependentUpperError for attributes of overlayfs that no layer can
+ * have, UnrepresentableError where the tar is a directory, ErofsErrors about the images below, and errors of system calls
+ * as they come.
+ */
+export async function readTarTree(
+  source: TarSource,
+  spool: Spool,
+  reading: TarReading,
+): Promise<DirectoryNode> {
+  const { pace, signal } = reading;
+  signal?.throwIfAborted();
+  try {
+    await using stream = new TarStream(source.tar, reading);
+    const tree = await readTree(source.tar, stream.bytes, spool, pace);
+    await inheritAttributes(tree.root, tree.implied, source.lower ?? [], pace);
+    return tree.finished();
+  } catch (error) {
+    // Streams that are aborted fail with an error of their own.
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+async function readTree(tar: string, bytes: ByteStream, spool: Spool, pace: Pace): Promise<LayerTree> {
+  const reader = new TarReader(tar, bytes);
+  const tree = new LayerTree();
+  for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
+    const content = entry.kind === 'file' ? await spooled(reader, entry.file, spool, pace) : undefined;
+    tree.add({ ...entry, content });
+    if (pace.due()) await pace.breathe();
+  }
+  while ((await bytes.some(REST_PIECE)) !== undefined) if (pace.due()) await pace.breathe();
+  return tree;
+}
+
+/** Moves the content of the current entry into the spool. */
+async function spooled(
+  reader: TarReader,
+  file: SparseFile,
+  spool: Spool,
+  pace: Pace,
+): Promise<ContentSource> {
+  let offset = spool.size;
+  for (let bytes = await reader.content(); bytes !== undefined; bytes = await reader.content()) {
+    spool.append(bytes);
+    if (pace.due()) await pace.breathe();
+  }
+  const stretches = file.stretches.map(({ start, length }): SpooledStretch => {
+    const stretch = { start, length, offset };
+    offset += length;
+    return stretch;
+  });
+  return spool.content(file.size, stretches);
+}
+
+/** The open stream of a tar. */
+class TarStream implements AsyncDisposable {
+  readonly bytes: ByteStream;
+  readonly #source: Readable;
+  readonly #pieces: AsyncGenerator<Buffer, void>;
+
+  constructor(tar: string, { signal, onRead }: TarReading) {
+    this.#source = openInput(tar);
+    if (signal !== undefined) addAbortSignal(signal, this.#source);
+    this.#pieces = decompressed(counted(this.#source, onRead), tar);
+    this.bytes = new ByteStream(this.#pieces);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // First, for the pieces may be waiting for it.
+    this.#source.destroy();
+    await this.#pieces.return();
+  }
+}
+
+async function* counted(source: Readable, onRead: TarReading['onRead']): AsyncGenerator<Buffer, void> {
+  let bytes = 0;
+  for await (const piece of source as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    onRead?.(bytes);
+    yield piece;
+  }
+}

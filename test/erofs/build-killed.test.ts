@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isTemporaryImageName, type BuildOptions } from '../../erofs/build';
+import { complaintsOfSystemFsck } from '../../erofs/writer/testing/fsck';
+import { ScratchDirectory } from '../../erofs/writer/testing/scratch-directory';
+
+const KILLS = process.env['ISHARE_TEST_LONG'] === '1' ? 200 : 12;
+
+const BUILD = `const { buildImage } = require(${JSON.stringify(join(__dirname, '../../erofs/build.js'))});
+  buildImage(JSON.parse(process.argv[1])).then(() => console.log('done'));`;
+
+test.each([
+  ['directory', { directory: 'source', overlay: false }],
+  ['tar', { tar: 'layer.tar' }],
+])(`a build of a %s that is killed leaves a whole image or none, ${KILLS} times`, async (_what, from) => {
+  using scratch = new ScratchDirectory('tmpfs');
+  scratch.shell(`mkdir source images; cd source; for i in $(seq 300); do seq $i 4000 > $i; done
+    head -c 12000000 /dev/urandom > noise; cd ..; tar -C source -cf layer.tar .`);
+  const source = Object.fromEntries(
+    Object.entries(from).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? scratch.join(value) : value,
+    ]),
+  ) as unknown as BuildOptions['source'];
+  const compression = { encoder: 'lz4', pclusterSize: 4096, inlineTails: true, rules: [] } as const;
+  const target = scratch.join('images/image');
+  let whole = 0;
+  // One that nobody kills says how long it takes.
+  let patience = 10_000;
+  for (let round = 0; round <= KILLS; round++) {
+    const started = performance.now();
+    const child = spawn(process.execPath, ['-e', BUILD, JSON.stringify({ source, target, compression })], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    const killer = new AbortController();
+    const killed = sleep(round === 0 ? patience : (patience * round) / KILLS, undefined, {
+      signal: killer.signal,
+    })
+      .then(() => child.kill('SIGKILL'))
+      .catch(() => undefined);
+    await exited;
+    killer.abort();
+    await killed;
+    if (round === 0) patience = performance.now() - started;
+    const names = readdirSync(scratch.join('images'));
+    for (const name of names) expect(name === 'image' || isTemporaryImageName(name)).toBe(true);
+    if (names.includes('image')) {
+      whole++;
+      expect(complaintsOfSystemFsck(target)).toBe('');
+    }
+    scratch.shell('find images -type f -delete');
+  }
+  expect(whole).toBeGreaterThanOrEqual(1);
+  expect(whole).toBeLessThanOrEqual(KILLS);
+});
