@@ -1,6 +1,8 @@
 import { Command } from 'commander';
-import { CommandError } from './ishare/admin-connection';
+import { CommandError } from './ishare/command-error';
+import { configCommand } from './ishare/config';
 import { domainsCommand } from './ishare/domains';
+import { imageCommand } from './ishare/image';
 import { imagesCommand } from './ishare/images';
 import { inodesCommand } from './ishare/inodes';
 import { statusCommand } from './ishare/status';
@@ -22,7 +24,9 @@ async function main(): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(domainsCommand())
     .addCommand(inodesCommand())
-    .addCommand(imagesCommand());
+    .addCommand(imagesCommand())
+    .addCommand(imageCommand())
+    .addCommand(configCommand());
   await program.parseAsync();
 }
 

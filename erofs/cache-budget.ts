@@ -32,8 +32,15 @@ export class CacheBudget {
     return this.#used;
   }
 
-  /** Takes an entry in, and evicts others until the limit holds. An entry above the limit is evicted at once. */
+  /**
+   * Takes an entry in, and evicts others until the limit holds. An entry above the limit is evicted at once, and no other
+   * for it.
+   */
   add(entry: CacheEntry): void {
+    if (entry.weight > this.limit) {
+      entry.evict();
+      return;
+    }
     const slot = { entry } as Slot;
     const hand = this.#hand;
     if (hand === undefined) {
@@ -47,7 +54,7 @@ export class CacheBudget {
     }
     this.#slots.set(entry, slot);
     this.#used += entry.weight;
-    this.#shrink();
+    this.#shrink(entry);
   }
 
   /** Forgets an entry that its cache drops by itself; `evict` is not called. */
@@ -56,10 +63,12 @@ export class CacheBudget {
     if (slot !== undefined) this.#unlink(slot);
   }
 
-  #shrink(): void {
+  /** Spares what was just added: where all others were touched, it would be the first to go. */
+  #shrink(added: CacheEntry): void {
     while (this.#used > this.limit && this.#hand !== undefined) {
       const slot = this.#hand;
       this.#hand = slot.next;
+      if (slot.entry === added) continue;
       if (slot.entry.touched) {
         slot.entry.touched = false;
         continue;

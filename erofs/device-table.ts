@@ -5,10 +5,12 @@ import { INCOMPAT } from './format/feature';
 import { deviceSlotRecord } from './format/device';
 import type { Site } from './format/record';
 import { readRange } from './read-range';
-import type { Superblock } from './superblock';
+import { upToNul, type Superblock } from './superblock';
 
 /** One extra device of an image, as its table describes it. Addresses are in blocks. */
-interface DeviceSlot {
+export interface DeviceSlot {
+  /** Name or digest that mkfs gave it, up to its first NUL; often empty. */
+  readonly tag: Buffer;
   readonly blocks: number;
   /** First block where all devices are seen as one; 0: it has no place there. */
   readonly uniformAddress: number;
@@ -29,7 +31,7 @@ export class DeviceTable implements AsyncDisposable {
   private constructor(
     private readonly image: string,
     private readonly blockSize: number,
-    private readonly slots: readonly DeviceSlot[],
+    readonly slots: readonly DeviceSlot[],
     private readonly sources: readonly ByteSource[],
     private readonly imageSize: number,
   ) {}
@@ -62,6 +64,7 @@ export class DeviceTable implements AsyncDisposable {
     const slots = Array.from({ length: extraDevices }, (_, index) => {
       const raw = deviceSlotRecord.read(table, index * deviceSlotRecord.size, site);
       return {
+        tag: Buffer.from(upToNul(raw.tag)),
         blocks: raw.blocksLow + (wide ? raw.blocksHigh * 2 ** 32 : 0),
         uniformAddress: raw.uniformAddressLow + (wide ? raw.uniformAddressHigh * 2 ** 32 : 0),
       };
@@ -69,10 +72,26 @@ export class DeviceTable implements AsyncDisposable {
     return new DeviceTable(label, superblock.blockSize, slots, sources, metadata.size);
   }
 
+  /** How many devices there are with content of this image, where none was given and their content is not in it. */
+  get missing(): number {
+    if (this.sources.length > 0) return 0;
+    const end = Math.max(0, ...this.slots.map(({ uniformAddress, blocks }) => uniformAddress + blocks));
+    return end * this.blockSize > this.imageSize ? this.slots.length : 0;
+  }
+
+  /** Blocks of all extra devices together. */
+  get blocks(): number {
+    return this.slots.reduce((sum, { blocks }) => sum + blocks, 0);
+  }
+
+  /** The device that an id in a chunk index means: 0 for the image itself, else a slot counted from 1. */
+  number(deviceId: number): number {
+    return deviceId & (2 ** Math.ceil(Math.log2(this.slots.length + 1)) - 1);
+  }
+
   /** Where block `block` of device `deviceId` is, for inode `nid`; only as many bits of the id count as the table needs. */
   locate(deviceId: number, block: number, nid: Nid): DevicePosition {
-    const idMask = 2 ** Math.ceil(Math.log2(this.slots.length + 1)) - 1;
-    const number = deviceId & idMask;
+    const number = this.number(deviceId);
     if (number === 0) return this.#locateUniform(block);
     const slot = this.slots[number - 1];
     if (slot === undefined) {

@@ -26,7 +26,12 @@ export abstract class ErofsError extends Error {
   readonly inData: boolean;
   readonly field: string;
 
-  constructor(site: ErofsErrorSite, problem: string, options?: ErrorOptions) {
+  constructor(
+    site: ErofsErrorSite,
+    /** What is wrong there, without the place. */
+    readonly problem: string,
+    options?: ErrorOptions,
+  ) {
     const inode = site.nid === undefined ? '' : `, inode ${site.nid}`;
     const place =
       site.offset === undefined ? '' : `, byte ${site.offset}${site.inData === true ? ' of its data' : ''}`;
@@ -63,3 +68,22 @@ export class ErofsUsageError extends ErofsError {
     super(site, problem);
   }
 }
+
+/** A path that leads nowhere in an image that may well be sound. `code` is the errno that open(2) would give. */
+export class ErofsPathError extends Error {
+  override readonly name = 'ErofsPathError';
+
+  constructor(
+    readonly image: string,
+    readonly path: Buffer,
+    readonly code: 'ENOENT' | 'ENOTDIR' | 'ELOOP',
+  ) {
+    super(`${path.toString('utf8')}: ${PATH_PROBLEMS[code]}`);
+  }
+}
+
+const PATH_PROBLEMS = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
+  ELOOP: 'too many levels of symbolic links',
+} as const;

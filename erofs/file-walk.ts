@@ -1,4 +1,5 @@
 import type { Nid } from './brands';
+import { isDotOrDotDot } from './directory-entries';
 import { ErofsCorruptError } from './errors';
 import type { ErofsImage } from './image';
 import { isDirectory, isRegularFile, type Inode } from './inode';
@@ -46,8 +47,4 @@ async function* childrenOf(image: ErofsImage, directory: Inode): AsyncGenerator<
     yield entries.filter(({ name }) => !isDotOrDotDot(name)).map(({ nid }) => nid);
     cookie = last.nextCookie;
   }
-}
-
-function isDotOrDotDot(name: Buffer): boolean {
-  return name.length <= 2 && name[0] === 0x2e && (name.length === 1 || name[1] === 0x2e);
 }

@@ -10,17 +10,20 @@ import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directo
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
 import { walkFiles } from './file-walk';
+import { CODECS_XATTR } from './format/xattr';
 import { ImageSources } from './image-sources';
 import { isDirectory, isRegularFile, isSymlink, type Inode } from './inode';
 import { InodeSource } from './inode-source';
 import { InodeTable } from './inode-table';
+import type { DataExtent } from './layout/data-layout';
 import { dataLayouts } from './layout/select';
 import { ReadAheadSource } from './read-ahead-source';
 import { SUPERBLOCK_PROBE, decodeSuperblock, type Superblock } from './superblock';
+import type { LongPrefix } from './xattr-prefixes';
 import { XattrReader, type Xattr } from './xattr-reader';
 
 export { Decoding };
-export type { DirectoryEntry, FoundEntry, Inode, Superblock, Xattr };
+export type { DataExtent, DirectoryEntry, FoundEntry, Inode, Superblock, Xattr };
 
 /** Longest target that readlink(2) can give (PATH_MAX less its NUL). */
 const SYMLINK_MAX = 4095;
@@ -112,6 +115,21 @@ export class ErofsImage implements AsyncDisposable {
     throw new ErofsCorruptError(site, 'the root is no directory');
   }
 
+  /** Blocks of the image and of its extra devices, whether those were given or not. */
+  get totalBlocks(): number {
+    return this.superblock.blocks + this.#sources.devices.blocks;
+  }
+
+  /** Extra devices that content of the image is on and that were not given: 0, or all. */
+  get missingDevices(): number {
+    return this.#sources.devices.missing;
+  }
+
+  /** What the image is read from, and still owns: for those who look at the format itself. */
+  get sources(): ImageSources {
+    return this.#sources;
+  }
+
   /** The inode of this number. */
   async inode(nid: Nid): Promise<Inode> {
     return this.#inodes.get(nid);
@@ -162,6 +180,11 @@ export class ErofsImage implements AsyncDisposable {
     return dataLayouts[inode.layout].read(this.#sources, inode, offset, inside, 'data');
   }
 
+  /** The extents of an inode's data, in order and without gaps, as the inode claims them. None for special files. */
+  extents(inode: Inode): AsyncIterable<DataExtent> {
+    return dataLayouts[inode.layout].extents(this.#sources, inode);
+  }
+
   /** Extended attributes that can be named, in the order of the image: inline ones, then shared ones. */
   xattrs(inode: Inode): Promise<readonly Xattr[]> {
     return this.#xattrs.list(inode);
@@ -180,6 +203,17 @@ export class ErofsImage implements AsyncDisposable {
     const { fingerprintPrefix } = this.superblock;
     if (fingerprintPrefix === undefined || inode.xattrSize === 0) return undefined;
     return this.#xattrs.getByPrefix(inode, fingerprintPrefix);
+  }
+
+  /** The codecs that compressed the image, with versions, where its builder has left a note of them. */
+  async codecs(): Promise<string | undefined> {
+    const note = await this.#xattrs.getHidden(await this.inode(this.rootNid), Buffer.from(CODECS_XATTR));
+    return note?.toString('latin1');
+  }
+
+  /** The prefixes that names of attributes may begin with besides those of the format, by their number. */
+  longPrefixes(): Promise<readonly LongPrefix[]> {
+    return this.#xattrs.longPrefixes();
   }
 
   /** Every regular file that the root leads to, each inode once, nearly in the order of the image. */

@@ -4,7 +4,7 @@ import { CacheBudget } from './cache-budget';
 import { MemorySource } from './memory-source';
 import { READ_AHEAD_WINDOW, ReadAheadSource } from './read-ahead-source';
 
-const SIZE = 5 * READ_AHEAD_WINDOW + 777;
+const SIZE = 20 * READ_AHEAD_WINDOW + 777;
 const content = Buffer.from(Uint8Array.from({ length: SIZE }, (_, at) => (at * 31 + (at >>> 9)) & 0xff));
 
 /** A source that counts what is read from it, and fails behind `limit`. */
@@ -31,7 +31,7 @@ class Counted implements ByteSource {
 
 function sources(): { disk: Counted; ahead: ReadAheadSource; budget: CacheBudget } {
   const disk = new Counted();
-  const budget = new CacheBudget(8 * READ_AHEAD_WINDOW);
+  const budget = new CacheBudget(40 * READ_AHEAD_WINDOW);
   return { disk, ahead: new ReadAheadSource(disk, budget), budget };
 }
 
@@ -53,6 +53,24 @@ describe('reading ahead', () => {
       expect(bytes.equals(content.subarray(position, position + 4096))).toBe(true);
     }
     expect(disk.reads.length).toBeLessThan(20);
+  });
+
+  it('fetches the next window while the reader is busy with two neighbours', async () => {
+    const { disk, ahead } = sources();
+    for (let position = 0; position <= READ_AHEAD_WINDOW; position += 4096) await ahead.read(position, 4096);
+    await new Promise(setImmediate);
+    const before = disk.reads.length;
+    expect(ahead.peek(2 * READ_AHEAD_WINDOW, 4096)).toBeDefined();
+    expect(disk.reads.length).toBe(before + 1);
+    expect(disk.reads.at(-1)).toBe(READ_AHEAD_WINDOW);
+  });
+
+  it('reads each byte once where reads cross from one window to the next', async () => {
+    const { disk, ahead } = sources();
+    for (let position = 0; position + 100_000 < SIZE; position += 100_000)
+      await ahead.read(position, 100_000);
+    const bytes = disk.reads.reduce((sum, length) => sum + length, 0);
+    expect(bytes).toBeLessThan(SIZE + 2 * READ_AHEAD_WINDOW);
   });
 
   it('gives the right bytes, whatever is read in which order', async () => {
@@ -86,7 +104,7 @@ describe('reading ahead', () => {
     const { disk, ahead, budget } = sources();
     for (let position = 0; position < SIZE - 4096; position += 4096) await ahead.read(position, 4096);
     expect(budget.used).toBeGreaterThan(0);
-    expect(budget.used).toBeLessThanOrEqual(4 * READ_AHEAD_WINDOW);
+    expect(budget.used).toBeLessThanOrEqual(16 * READ_AHEAD_WINDOW);
     await ahead[Symbol.asyncDispose]();
     expect(budget.used).toBe(0);
     expect(disk.closed).toBe(true);

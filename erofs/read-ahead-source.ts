@@ -13,10 +13,11 @@ const NEAR = 512 * 1024;
 /** Reads in a row after which more is read than was asked for. */
 const STREAK = 2;
 
-/** Windows of one source: several readers may follow one another closely. */
-const WINDOWS_KEPT = 4;
-
-const ALIGNMENT = 4096;
+/**
+ * Windows of one source. A walk through a tree jumps back and forth by some megabytes, and several readers may follow
+ * one another.
+ */
+const WINDOWS_KEPT = 16;
 
 class Window implements CacheEntry {
   touched = false;
@@ -24,27 +25,25 @@ class Window implements CacheEntry {
   loaded: Buffer | undefined;
 
   constructor(
-    readonly position: number,
+    readonly number: number,
     readonly bytes: Promise<Buffer>,
     readonly weight: number,
-    private readonly owner: Set<Window>,
+    private readonly owner: Map<number, Window>,
   ) {}
 
-  holds(position: number, length: number): boolean {
-    return position >= this.position && position + length <= this.position + this.weight;
-  }
-
   evict(): void {
-    this.owner.delete(this);
+    this.owner.delete(this.number);
   }
 }
 
 /**
- * Reads ahead where reads come in the order of the image, and passes all others through. What was read ahead counts in a
- * budget that sources share. Buffers that it returns may be views of a window.
+ * Reads ahead where reads come in the order of the image, and passes all others through. The image is seen as a row of
+ * windows of READ_AHEAD_WINDOW bytes, which are read as a whole. Where two neighbours were wanted, the next
+ * one is fetched while the reader is busy with what it has. What was read ahead counts in a budget that sources share.
+ * Buffers that it returns may be views of a window.
  */
 export class ReadAheadSource implements ByteSource {
-  readonly #windows = new Set<Window>();
+  readonly #windows = new Map<number, Window>();
   /** Where the read before ended. */
   #next = 0;
   #streak = 0;
@@ -65,20 +64,27 @@ export class ReadAheadSource implements ByteSource {
   }
 
   peek(position: number, length: number): Buffer | undefined {
-    const window = this.#find(position, length);
+    const number = Math.floor(position / READ_AHEAD_WINDOW);
+    const window = this.#windows.get(number);
     if (window?.loaded === undefined) return undefined;
+    const start = position - number * READ_AHEAD_WINDOW;
+    if (start + length > window.loaded.length) return undefined;
     this.#follow(position, length);
     window.touched = true;
-    return slice(window.loaded, window, position, length);
+    this.#fetchAfter(number);
+    return window.loaded.subarray(start, start + length);
   }
 
   async read(position: number, length: number): Promise<Buffer> {
     this.#follow(position, length);
-    const window = this.#find(position, length) ?? this.#open(position, length);
-    if (window === undefined) return await this.source.read(position, length);
-    window.touched = true;
+    const windows = this.#windowsFor(position, length);
+    if (windows === undefined) return await this.source.read(position, length);
     try {
-      return slice(window.loaded ?? (await window.bytes), window, position, length);
+      const parts = await Promise.all(windows.map((window) => window.bytes));
+      const [only] = parts;
+      const bytes = only !== undefined && parts.length === 1 ? only : Buffer.concat(parts);
+      const start = position % READ_AHEAD_WINDOW;
+      return bytes.subarray(start, start + length);
     } catch {
       // The failure may be behind what is wanted: the read itself will tell.
       return await this.source.read(position, length);
@@ -87,13 +93,8 @@ export class ReadAheadSource implements ByteSource {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const window of this.#windows) this.#drop(window);
+    for (const window of this.#windows.values()) this.#drop(window);
     await this.source[Symbol.asyncDispose]();
-  }
-
-  #find(position: number, length: number): Window | undefined {
-    for (const window of this.#windows) if (window.holds(position, length)) return window;
-    return undefined;
   }
 
   #follow(position: number, length: number): void {
@@ -101,36 +102,49 @@ export class ReadAheadSource implements ByteSource {
     this.#next = position + length;
   }
 
-  /** Starts a window that holds the range, or gives undefined where that would not pay. */
-  #open(position: number, length: number): Window | undefined {
-    if (this.#closed || this.#streak < STREAK || length > READ_AHEAD_WINDOW - ALIGNMENT) return undefined;
-    // Windows lie side by side, so that reads that go backwards find theirs too.
-    let start = position - (position % READ_AHEAD_WINDOW);
-    if (position + length > start + READ_AHEAD_WINDOW) start = position - (position % ALIGNMENT);
-    const end = Math.min(start + READ_AHEAD_WINDOW, this.size);
-    if (position + length > end) return undefined;
-    const bytes = this.source.read(start, end - start);
-    const window: Window = new Window(start, bytes, end - start, this.#windows);
+  /** The windows that hold a range, started where that pays; undefined where it does not. */
+  #windowsFor(position: number, length: number): Window[] | undefined {
+    if (length > READ_AHEAD_WINDOW || position + length > this.size || this.#closed) return undefined;
+    const sequential = this.#streak >= STREAK;
+    const first = Math.floor(position / READ_AHEAD_WINDOW);
+    const last = Math.floor((position + length - 1) / READ_AHEAD_WINDOW);
+    const windows: Window[] = [];
+    for (let number = first; number <= last; number++) {
+      const window = this.#windows.get(number) ?? (sequential ? this.#open(number) : undefined);
+      if (window === undefined) return undefined;
+      window.touched = true;
+      windows.push(window);
+    }
+    this.#fetchAfter(last);
+    return windows;
+  }
+
+  /** Fetches the window after one that is in use, where the one before it was used as well. */
+  #fetchAfter(number: number): void {
+    if (this.#streak < STREAK || !this.#windows.has(number - 1) || this.#windows.has(number + 1)) return;
+    if ((number + 1) * READ_AHEAD_WINDOW < this.size) this.#open(number + 1);
+  }
+
+  #open(number: number): Window {
+    const start = number * READ_AHEAD_WINDOW;
+    const length = Math.min(READ_AHEAD_WINDOW, this.size - start);
+    const bytes = this.source.read(start, length);
+    const window: Window = new Window(number, bytes, length, this.#windows);
     bytes.then(
       (loaded) => (window.loaded = loaded),
       () => this.#drop(window),
     );
-    for (const oldest of this.#windows) {
+    for (const oldest of this.#windows.values()) {
       if (this.#windows.size < WINDOWS_KEPT) break;
       this.#drop(oldest);
     }
-    this.#windows.add(window);
+    this.#windows.set(number, window);
     this.budget.add(window);
     return window;
   }
 
   #drop(window: Window): void {
-    this.#windows.delete(window);
+    if (this.#windows.get(window.number) === window) this.#windows.delete(window.number);
     this.budget.remove(window);
   }
-}
-
-function slice(bytes: Buffer, window: Window, position: number, length: number): Buffer {
-  const start = position - window.position;
-  return bytes.subarray(start, start + length);
 }

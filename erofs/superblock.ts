@@ -181,7 +181,8 @@ function hex(value: number): string {
   return `0x${value.toString(16)}`;
 }
 
-function upToNul(bytes: Buffer): Buffer {
+/** The bytes before the first NUL, as names in fixed fields are kept. A view. */
+export function upToNul(bytes: Buffer): Buffer {
   const end = bytes.indexOf(0);
   return end < 0 ? bytes : bytes.subarray(0, end);
 }

@@ -1,5 +1,5 @@
 import { ErofsCorruptError } from './errors';
-import { LONG_PREFIX, LONG_PREFIX_MASK } from './format/xattr';
+import { BASE_HIDDEN, LONG_PREFIX, LONG_PREFIX_MASK } from './format/xattr';
 import type { Inode } from './inode';
 import type { InodeTable } from './inode-table';
 import type { ImageSources } from './image-sources';
@@ -62,6 +62,16 @@ export class XattrReader {
     return undefined;
   }
 
+  /** Value of the attribute that no mount shows, because its name, a long prefix as a whole, has no namespace. */
+  async getHidden(inode: Inode, name: Buffer): Promise<Buffer | undefined> {
+    if (inode.xattrSize === 0) return undefined;
+    const prefixes = await this.longPrefixes();
+    const number = prefixes.findIndex(
+      ({ baseIndex, infix }) => baseIndex === BASE_HIDDEN && infix.equals(name),
+    );
+    return number < 0 ? undefined : this.getByPrefix(inode, number);
+  }
+
   async *#entries(body: XattrBody, inode: Inode): AsyncGenerator<XattrEntry> {
     yield* body.inline;
     for (const id of body.sharedIds) yield readSharedXattr(this.image, id, inode);
@@ -70,7 +80,7 @@ export class XattrReader {
   /** The bytes before `entry.rest`, or undefined where the attribute cannot be named. */
   async #prefixOf(entry: XattrEntry, inode: Inode): Promise<Buffer | undefined> {
     if ((entry.nameIndex & LONG_PREFIX) === 0) return xattrPrefixBytes(entry.nameIndex);
-    const prefixes = await this.#longPrefixes();
+    const prefixes = await this.longPrefixes();
     const number = entry.nameIndex & LONG_PREFIX_MASK;
     const prefix = prefixes[number];
     if (prefix === undefined) {
@@ -87,8 +97,8 @@ export class XattrReader {
     return prefix.full;
   }
 
-  /** Read when an entry first wants it. A failure is not kept, for it may come from the disk. */
-  #longPrefixes(): Promise<readonly LongPrefix[]> {
+  /** The table of long prefixes, read when it is first wanted. A failure is not kept: it may come from the disk. */
+  longPrefixes(): Promise<readonly LongPrefix[]> {
     this.#prefixes ??= readLongPrefixes(this.image, this.inodes).catch((error: unknown) => {
       this.#prefixes = undefined;
       throw error;

@@ -30,6 +30,10 @@ export interface Attributes {
   /** Encoded as the kernel's new_encode_dev() does. */
   readonly rdev: number;
   readonly time: Timestamp;
+  /** st_blocks, in units of 512 bytes. Absent: `size`, rounded up to pages. */
+  readonly sectors?: number;
+  /** st_blksize: a power of two, at most a page. Absent: a page. */
+  readonly blockSize?: number;
 }
 
 /** The answer to a LOOKUP: an inode, or `undefined` for a name that does not exist (the kernel remembers both). */
@@ -73,7 +77,9 @@ export interface FileSystemStatistics {
   /** In units of blockSize. */
   readonly blocks: number;
   readonly blockSize: number;
-  readonly files: number;
+  readonly files: number | bigint;
+  /** Inodes that could still be made. Absent: none. */
+  readonly freeFiles?: bigint;
 }
 
 export type MaybePromise<Value> = Value | Promise<Value>;

@@ -5,8 +5,12 @@ import type { FuseDevice } from './device';
 import { FuseUnavailableError } from './errors';
 
 export interface FuseMountOptions {
-  /** First column of the mount table, and `fuse.SUBTYPE` in the third. */
+  /** `fuse.NAME` is the type in the mount table. */
   readonly name: string;
+  /** First column of the mount table; the name where it is left out. */
+  readonly source?: string;
+  /** False: nobody but root, who mounts it, gets in. */
+  readonly allowOther?: boolean;
 }
 
 /** `rootmode` needs only the file type until the first GETATTR: a directory. */
@@ -16,6 +20,10 @@ function mountOptions(device: FuseDevice): Record<string, string> {
   return { fd: String(device.number), rootmode: ROOT_MODE, user_id: '0', group_id: '0' };
 }
 
+function accessOptions({ allowOther = true }: FuseMountOptions): string[] {
+  return allowOther ? ['allow_other', 'default_permissions'] : ['default_permissions'];
+}
+
 /**
  * Mounts the file system behind `device` at a directory, read-only and with permission checks by the kernel. Read-only
  * is a must with passthrough: the kernel does not look at the access mode of a backing file. Returns at once; what
@@ -23,9 +31,10 @@ function mountOptions(device: FuseDevice): Record<string, string> {
  */
 export function mountFuse(device: FuseDevice, target: string, options: FuseMountOptions): void {
   const words = Object.entries(mountOptions(device)).map(([key, value]) => `${key}=${value}`);
-  words.push('allow_other', 'default_permissions');
+  words.push(...accessOptions(options));
+  const { name, source = name } = options;
   try {
-    mountAt(options.name, target, `fuse.${options.name}`, MS.RDONLY | MS.NOSUID | MS.NODEV, words.join(','));
+    mountAt(source, target, `fuse.${name}`, MS.RDONLY | MS.NOSUID | MS.NODEV, words.join(','));
   } catch (error) {
     throw explain(error, target);
   }
@@ -36,8 +45,8 @@ export function mountFuseDetached(device: FuseDevice, options: FuseMountOptions)
   try {
     return mountNowhere({
       type: 'fuse',
-      strings: { ...mountOptions(device), source: options.name, subtype: options.name },
-      flags: ['ro', 'allow_other', 'default_permissions'],
+      strings: { ...mountOptions(device), source: options.source ?? options.name, subtype: options.name },
+      flags: ['ro', ...accessOptions(options)],
       attributes: MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV,
     });
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { DomainState, InodeState } from '../proto/admin';
+import type { DomainState, InodeState } from '../proto/admin-messages';
 import type { DedupInodeState } from './inventory';
 
 /** A dedup inode with what the kernel's page cache holds of it. */

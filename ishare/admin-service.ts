@@ -2,14 +2,8 @@ import { release } from 'node:os';
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { ConfigError } from '../config/load';
-import {
-  InodeOrder,
-  type AdminHandlers,
-  type DomainState,
-  type ImageState,
-  type InodeState,
-  type StatusResponse,
-} from '../proto/admin';
+import type { AdminHandlers } from '../proto/admin';
+import { InodeOrder, type DomainState, type ImageState, type InodeState, type StatusResponse } from '../proto/admin-messages';
 import { domainState, inodeState, totals, type CountedInode } from './accounting';
 import type { LogSink } from './engine';
 import type { Inventory } from './inventory';

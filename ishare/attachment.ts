@@ -1,10 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
+import { FuseError } from '../fuse/errors';
 import type { Backing, DedupInode } from './dedup-inode';
 import type { DedupTable } from './dedup-table';
 import { parseFingerprint } from './fingerprint';
+import { ImageTree, type ImageNumbers } from './image-tree';
 import type { LayerAttachment } from './layer-server';
+import { imageNode, slotOf } from './node-numbers';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
 const SLICE_MS = 2;
@@ -23,6 +26,8 @@ export type OnRefused = (attachment: Attachment, nid: Nid, reason: string) => vo
  */
 export class Attachment {
   readonly id: number;
+  /** How the images mount shows it. */
+  readonly tree: ImageTree;
   readonly #table: DedupTable;
   readonly #onRefused: OnRefused;
   /** By nid; null stands for a file that is not shared. */
@@ -39,6 +44,7 @@ export class Attachment {
     onRefused: OnRefused,
   ) {
     this.id = layer.attachmentId;
+    this.tree = new ImageTree(image, numbersIn(layer));
     this.#table = table;
     this.#onRefused = onRefused;
   }
@@ -138,4 +144,20 @@ export class Attachment {
     for (const file of files) if (file !== null) this.#table.release(file.inode, file.backing);
     await this.image[Symbol.asyncDispose]();
   }
+}
+
+function numbersIn(layer: LayerAttachment): ImageNumbers {
+  return {
+    // Ranges of node ids come round again after a million attachments; ids never do.
+    generation: layer.attachmentId,
+    node: (nid) => {
+      const slot = slotOf(nid);
+      if (slot === undefined) {
+        throw new FuseError('EOPNOTSUPP', `${layer.label}: nid ${nid} is too large`);
+      }
+      return imageNode(layer.nodeRange, slot);
+    },
+    // Apart for every attachment: on one superblock, equal numbers would make tar and rsync see hard links.
+    inodeNumber: (nid) => layer.inoBase + (slotOf(nid) ?? 0),
+  };
 }

@@ -1,12 +1,10 @@
-import { stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { CacheBudget } from '../erofs/cache-budget';
 import { ErofsImage } from '../erofs/image';
 import { FuseDevice } from '../fuse/device';
 import { ROOT_NODE } from '../fuse/file-system';
 import { mountFuse, mountFuseDetached } from '../fuse/mount';
-import type { CapabilityName } from '../fuse/protocol/flags';
 import { Session } from '../fuse/session';
-import type { Wishes } from '../fuse/negotiation';
 import type { Descriptor } from '../linux/descriptor';
 import { errorCode } from '../linux/errno';
 import { unmount, UMOUNT } from '../linux/mount';
@@ -14,9 +12,11 @@ import { Attachment } from './attachment';
 import { BackingRegistry } from './backing-registry';
 import { DedupFileSystem } from './dedup-file-system';
 import { DedupTable } from './dedup-table';
+import { IMAGES_WISHES, ISHARE_WISHES } from './fuse-wishes';
 import { ImagesFileSystem } from './images-file-system';
 import { takeInventory, type Inventory } from './inventory';
 import type { LayerAttachment } from './layer-server';
+import { setReadAhead } from './read-ahead';
 import { domainOf } from './top-directories';
 
 /** First column of the mount table, and the type behind `fuse.`. */
@@ -35,38 +35,6 @@ export interface EngineOptions {
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogSink = (level: LogLevel, message: string, details?: Record<string, string | number>) => void;
-
-const CAPABILITIES: readonly CapabilityName[] = [
-  'ASYNC_READ',
-  // Not READDIRPLUS_AUTO: the kernel would go back to plain READDIR after the first batch of a large directory.
-  'DO_READDIRPLUS',
-  'PARALLEL_DIROPS',
-  'MAX_PAGES',
-  'CACHE_SYMLINKS',
-  'NO_OPENDIR_SUPPORT',
-  'EXPLICIT_INVAL_DATA',
-  'HAS_RESEND',
-];
-/** READs of up to 1 MiB. */
-const MAX_PAGES = 256;
-const MAX_BACKGROUND = 64;
-
-/** The images mount is depth 1; overlayfs above it is 2, the kernel's limit (FILESYSTEM_MAX_STACK_DEPTH). */
-const IMAGES_WISHES: Wishes = {
-  // POSIX_ACL: overlayfs honours and shows the ACLs of its layers only where the layer's mount has them.
-  capabilities: [...CAPABILITIES, 'POSIX_ACL', 'PASSTHROUGH'],
-  maxPages: MAX_PAGES,
-  maxStackDepth: 1,
-  maxBackground: MAX_BACKGROUND,
-};
-
-/** The ishare mount must not be passthrough itself, and needs no OPEN. */
-const ISHARE_WISHES: Wishes = {
-  capabilities: [...CAPABILITIES, 'NO_OPEN_SUPPORT'],
-  maxPages: MAX_PAGES,
-  maxStackDepth: 0,
-  maxBackground: MAX_BACKGROUND,
-};
 
 /**
  * The two mounts and what lies between them. It runs on a thread that does nothing else: serving /dev/fuse never waits
@@ -221,7 +189,7 @@ export class Engine implements AsyncDisposable {
     // Anonymous devices: major 0, and the minor in the rest (new_encode_dev).
     const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
     const major = (dev >>> 8) & 0xfff;
-    await writeFile(`/sys/class/bdi/${major}:${minor}/read_ahead_kb`, String(this.#options.readAheadKib));
+    await setReadAhead(`${major}:${minor}`, this.#options.readAheadKib);
   }
 
   #fault(operation: string, error: unknown): void {

@@ -1,5 +1,4 @@
-const PREFIX = Buffer.from('sha256:');
-const DIGEST_BYTES = 32;
+import { fingerprintDigest } from '../erofs/fingerprint-digest';
 
 /**
  * A fingerprint, as the 64 hexadecimal digits of its SHA-256: the name of a dedup inode in its mount. In images it is
@@ -14,7 +13,5 @@ export type Fingerprint = string & { readonly __brand: 'Fingerprint' };
  * length keeps `fingerprint followed by domain id` free of double meanings.
  */
 export function parseFingerprint(value: Buffer): Fingerprint | undefined {
-  if (value.length !== PREFIX.length + DIGEST_BYTES) return undefined;
-  if (!value.subarray(0, PREFIX.length).equals(PREFIX)) return undefined;
-  return value.toString('hex', PREFIX.length) as Fingerprint;
+  return fingerprintDigest(value)?.toString('hex') as Fingerprint | undefined;
 }

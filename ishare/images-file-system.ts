@@ -12,21 +12,17 @@ import {
   type NodeId,
   type OpenAnswer,
 } from '../fuse/file-system';
-import { OpenFlag, SEEK_DATA } from '../fuse/protocol/flags';
+import { OpenFlag } from '../fuse/protocol/flags';
 import type { Attachment, SharedFile } from './attachment';
 import type { BackingRegistry } from './backing-registry';
 import type { DedupTable } from './dedup-table';
-import { imageNode, slotOf, splitImageNode } from './node-numbers';
+import { splitImageNode } from './node-numbers';
 import { OverlayXattrs } from './overlay-xattrs';
 import { TopDirectories } from './top-directories';
 
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
 const BLOCK_SIZE = 4096;
-/** Entries decoded at a time for one READDIR reply. */
-const DIRECTORY_BATCH = 128;
-/** errno of a seek past the end (asm-generic/errno-base.h). */
-const PAST_THE_END = 'ENXIO';
 
 interface OpenFile {
   readonly attachment: Attachment;
@@ -81,15 +77,13 @@ export class ImagesFileSystem implements FileSystem {
       return found instanceof Object && 'attachment' in found ? this.#rootEntry(found.attachment) : found;
     }
     const { attachment, inode } = await this.#inode(parent);
-    const child = await attachment.image.lookup(inode, name);
-    if (child === undefined) return undefined;
-    return entryOf(attachment, await attachment.image.inode(child.nid));
+    return attachment.tree.lookup(inode, name);
   }
 
   async attributes(node: NodeId): Promise<Attributes> {
     if (splitImageNode(node).nodeRange === 0) return this.#top.attributes(node);
     const { attachment, inode } = await this.#inode(node);
-    return attributesOf(attachment, inode);
+    return attachment.tree.attributes(inode);
   }
 
   async readlink(node: NodeId): Promise<Buffer> {
@@ -162,18 +156,7 @@ export class ImagesFileSystem implements FileSystem {
       return;
     }
     const { attachment, inode: directory } = await this.#inode(node);
-    for (let from = cookie; ;) {
-      const batch = await attachment.image.entriesFrom(directory, from, DIRECTORY_BATCH);
-      for (const { name, nid, nextCookie } of batch) {
-        const inode = await attachment.image.inode(nid);
-        const entry = entryOf(attachment, inode);
-        const dots = name.equals(DOT) || name.equals(DOT_DOT);
-        const item = { name, ino: entry.attributes.ino, type: inode.mode >>> 12, nextCookie };
-        if (!sink.add(dots ? item : { ...item, entry })) return;
-        from = nextCookie;
-      }
-      if (batch.length < DIRECTORY_BATCH) return;
-    }
+    await attachment.tree.readDirectory(directory, cookie, sink);
   }
 
   async getXattr(node: NodeId, name: Buffer): Promise<Buffer | undefined> {
@@ -199,11 +182,9 @@ export class ImagesFileSystem implements FileSystem {
     return { blocks: Math.ceil(bytes / BLOCK_SIZE), blockSize: BLOCK_SIZE, files };
   }
 
-  /** Files are all data; the end of a file counts as a hole (lseek(2)). */
   async seek(node: NodeId, offset: number, whence: number): Promise<number> {
-    const { inode } = await this.#inode(node);
-    if (offset >= inode.size) throw new FuseError(PAST_THE_END);
-    return whence === SEEK_DATA ? offset : inode.size;
+    const { attachment, inode } = await this.#inode(node);
+    return attachment.tree.seek(inode, offset, whence);
   }
 
   /** Files that are open now, over all attachments. */
@@ -222,35 +203,6 @@ export class ImagesFileSystem implements FileSystem {
   }
 
   async #rootEntry(attachment: Attachment): Promise<Entry> {
-    return entryOf(attachment, await attachment.image.inode(attachment.image.rootNid));
+    return attachment.tree.entry(await attachment.image.inode(attachment.image.rootNid));
   }
-}
-
-const DOT = Buffer.from('.');
-const DOT_DOT = Buffer.from('..');
-
-function entryOf(attachment: Attachment, inode: Inode): Entry {
-  const slot = slotOf(inode.nid);
-  if (slot === undefined)
-    throw new FuseError('EOPNOTSUPP', `${attachment.layer.label}: nid ${inode.nid} is too large`);
-  return {
-    node: imageNode(attachment.layer.nodeRange, slot),
-    // Ranges of node ids come round again after a million attachments; ids never do.
-    generation: attachment.id,
-    attributes: attributesOf(attachment, inode),
-  };
-}
-
-function attributesOf(attachment: Attachment, inode: Inode): Attributes {
-  return {
-    // Apart for every attachment: on one superblock, equal numbers would make tar and rsync see hard links.
-    ino: attachment.layer.inoBase + (slotOf(inode.nid) ?? 0),
-    size: inode.size,
-    mode: inode.mode,
-    nlink: inode.nlink,
-    uid: inode.uid,
-    gid: inode.gid,
-    rdev: inode.rdev,
-    time: inode.mtime,
-  };
 }

@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Unpacks packages of Debian sid into DIR, with all that they depend on, for tests against newer programs than this
-# system has. The system's package sources stay as they are: apt works on a state of its own inside DIR.
+# Unpacks packages of Debian sid (or another suite) into DIR, with all that they depend on, for tests against newer
+# programs than this system has. The system's package sources stay as they are: apt works on a state of its own inside DIR.
 # Exit codes: 0 unpacked, 77 not to be had here (a word says why), others for mistakes.
 set -euo pipefail
-usage='usage: fetch-from-sid.sh DIR PACKAGE...'
+usage='usage: fetch-from-sid.sh [--suite SUITE] DIR PACKAGE...'
+suite=sid
+if [ "${1:-}" = --suite ]; then
+  suite=${2:?$usage}
+  shift 2
+fi
 target=${1:?$usage}
 shift
 [ $# -gt 0 ] || { echo "$usage" >&2; exit 2; }
@@ -18,7 +23,7 @@ command -v apt-get >/dev/null || skip "$@"
 key=/usr/share/keyrings/debian-archive-keyring.gpg
 reason="$key is missing (package debian-archive-keyring)"
 [ -r "$key" ] || skip "$@"
-# The mirror that this machine takes its own packages from serves sid too.
+# The mirror that this machine takes its own packages from serves other suites too.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -E '/debian/?$' | sort -u | head -n 1 || true)
 reason='this machine names no Debian mirror'
 [ -n "$mirror" ] || skip "$@"
@@ -26,7 +31,7 @@ reason='this machine names no Debian mirror'
 work=$(mktemp -d "$target/.apt.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work"/{lists/partial,archives/partial,etc}
-echo "deb [signed-by=$key] $mirror sid main" >"$work/etc/sources.list"
+echo "deb [signed-by=$key] $mirror $suite main" >"$work/etc/sources.list"
 # An empty list of installed packages, so that apt fetches the C library and the rest along.
 : >"$work/status"
 options=(

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { adminService, type AdminHandlers, type InodeState } from '../../proto/admin';
-import { AdminConnection, CommandError } from './admin-connection';
+import { adminService, type AdminHandlers } from '../../proto/admin';
+import type { InodeState } from '../../proto/admin-messages';
+import { AdminConnection } from './admin-connection';
+import { CommandError } from './command-error';
 
 let directory: string;
 

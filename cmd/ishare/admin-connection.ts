@@ -5,15 +5,11 @@ import {
   type requestCallback,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { CommandError } from './command-error';
 import { connectAdmin, type AdminClient } from '../../proto/admin';
 
 /** A daemon should answer in this time (ms) even with a hundred thousand inodes to count. */
 const DEADLINE_MS = 60_000;
-
-/** The command cannot do what it was asked; the message is for the user, without a stack. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError';
-}
 
 /** Calls the daemon behind an admin socket. */
 export class AdminConnection implements Disposable {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { DomainState } from '../../proto/admin';
+import type { DomainState } from '../../proto/admin-messages';
 import { formatBytes, formatTable, print, printJson, type Column } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 

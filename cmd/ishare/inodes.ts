@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { InodeOrder, type InodeState } from '../../proto/admin';
+import { InodeOrder, type InodeState } from '../../proto/admin-messages';
 import { formatBytes, formatTable, print, printJson, type Column } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { configSchema } from '../../config/schema';
-import { AdminConnection } from './admin-connection';
+import type { AdminConnection } from './admin-connection';
 
 export interface DaemonOptions {
   readonly address: string;
@@ -30,6 +30,8 @@ export async function askDaemon<Result>(
   options: DaemonOptions,
   ask: (connection: AdminConnection) => Promise<Result>,
 ): Promise<Result> {
-  using connection = new AdminConnection(options.address);
+  // Loaded late: commands that ask no daemon start sooner without gRPC.
+  const { AdminConnection: Connection } = await import('./admin-connection.js');
+  using connection = new Connection(options.address);
   return await ask(connection);
 }

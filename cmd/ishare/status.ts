@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { colors } from '../colors';
-import type { StatusResponse } from '../../proto/admin';
+import type { StatusResponse } from '../../proto/admin-messages';
 import { formatBytes, print, printJson } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 

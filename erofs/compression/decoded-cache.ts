@@ -45,8 +45,12 @@ export class DecodedCache {
     return pending !== undefined && pending.length >= length ? pending.bytes : undefined;
   }
 
-  /** Takes in what `bytes` resolves to, which has `length` bytes; gives the same promise back. */
-  add(key: string, length: number, bytes: Promise<Buffer>): Promise<Buffer> {
+  /** Takes in what was decoded, or will be, which has `length` bytes; gives the same back. */
+  add(key: string, length: number, bytes: Buffer | Promise<Buffer>): Buffer | Promise<Buffer> {
+    if (!(bytes instanceof Promise)) {
+      this.#keep(key, bytes);
+      return bytes;
+    }
     const pending: Pending = { length, bytes };
     this.#pending.set(key, pending);
     const forget = (): void => {

@@ -14,8 +14,8 @@ const configuration: CompressionConfiguration = {
 const site = { image: 'sample', field: 'pcluster' };
 const decoder = new Decoder();
 
-function decode(algorithm: Algorithm, input: Buffer, length: number, partial = false): Promise<Buffer> {
-  return decoder.decode(algorithm, input, length, { partial, configuration, site });
+async function decode(algorithm: Algorithm, input: Buffer, length: number, partial = false): Promise<Buffer> {
+  return await decoder.decode(algorithm, input, length, { partial, configuration, site });
 }
 
 /** More than is decoded on the calling thread, and less. */
@@ -121,7 +121,8 @@ describe('a decoder', () => {
     const context = { partial: false, configuration, site, into };
     expect(await decoder.decode(ALGORITHM.LZ4, lz4(content(LARGE)), LARGE, context)).toBe(into);
     expect(into).toEqual(content(LARGE));
-    await expect(decoder.decode(ALGORITHM.LZ4, lz4(content(LARGE)), 10, context)).rejects.toThrow(RangeError);
+    await expect(decoder.decode(ALGORITHM.DEFLATE, content(10), 10, context)).rejects.toThrow(RangeError);
+    expect(() => decoder.decode(ALGORITHM.LZ4, lz4(content(10)), 10, context)).toThrow(RangeError);
   });
 
   it('keeps many decodes apart', async () => {

@@ -35,8 +35,8 @@ const CONCURRENT_DECODES = 4;
  * thread pool and back takes 25 to 60 µs of both. Algorithms without a limit here always go there.
  */
 const AT_ONCE_MAX: Readonly<Record<Algorithm, number>> = {
-  [ALGORITHM.LZ4]: 32 * 1024,
-  [ALGORITHM.ZSTD]: 8 * 1024,
+  [ALGORITHM.LZ4]: 128 * 1024,
+  [ALGORITHM.ZSTD]: 32 * 1024,
   [ALGORITHM.LZMA]: 0,
   [ALGORITHM.DEFLATE]: 0,
 };
@@ -46,22 +46,36 @@ export class Decoder {
   readonly #gate = new Gate(CONCURRENT_DECODES);
 
   /**
-   * The first `outputLength` bytes that `input` decodes to. Rejects with ErofsCorruptError where it decodes to less (or
-   * to more, unless `context.partial`), with ErofsUnsupportedError where a library is missing.
+   * The first `outputLength` bytes that `input` decodes to. At once where that is quick. Throws or rejects with
+   * ErofsCorruptError where it decodes to less (or to more, unless `context.partial`), with ErofsUnsupportedError where a
+   * library is missing.
    */
-  async decode(
+  decode(
+    algorithm: Algorithm,
+    input: Buffer,
+    outputLength: number,
+    context: DecodeContext,
+  ): Buffer | Promise<Buffer> {
+    if (!isDecodedAtOnce(algorithm, outputLength, context)) {
+      return this.#decodeInPool(algorithm, input, outputLength, context);
+    }
+    const output = target(outputLength, context);
+    try {
+      if (algorithm === ALGORITHM.LZ4) decodeLz4Now(input, output, context.partial);
+      else decodeZstdNow(input, output);
+      return output;
+    } catch (error) {
+      throw translated(error, algorithm, context.site);
+    }
+  }
+
+  async #decodeInPool(
     algorithm: Algorithm,
     input: Buffer,
     outputLength: number,
     context: DecodeContext,
   ): Promise<Buffer> {
     try {
-      if (isDecodedAtOnce(algorithm, outputLength, context)) {
-        const output = target(outputLength, context);
-        if (algorithm === ALGORITHM.LZ4) decodeLz4Now(input, output, context.partial);
-        else decodeZstdNow(input, output);
-        return output;
-      }
       return await this.#gate.run(async () => {
         const output = target(outputLength, context);
         await decodeInPool(algorithm, input, output, context);

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { ErofsCorruptError } from '../errors';
 import {
   EXTENT_PHYSICAL,
@@ -57,6 +58,18 @@ export class EncodedExtentMap implements ExtentMap {
     const extent = await (this.#uniform ? this.#findUniform(offset) : this.#search(offset));
     this.#last = extent;
     return extent;
+  }
+
+  async check(): Promise<void> {
+    if (this.#uniform) return;
+    let before = -1;
+    for (let number = 0; number < this.#count; number++) {
+      if (number % CHECKPOINT_RECORDS === CHECKPOINT_RECORDS - 1) await setImmediate();
+      const { logical } = await this.#record(number);
+      if (logical <= before)
+        throw this.#corrupt(number, `it starts at ${logical}, the one before at ${before}`);
+      before = logical;
+    }
   }
 
   /** Records of 4 and 8 bytes name no logical start: their extents are all of one size. */

@@ -13,7 +13,7 @@ import type { CompressionConfiguration } from './configuration';
 /** Plain data: stored as it is, or rotated so that each byte keeps its place in the block. */
 export type Coding = 'shifted' | 'interlaced' | Algorithm;
 
-interface Span {
+export interface Span {
   /** First byte in the file. */
   readonly start: number;
   /** Bytes of the file, at least 1. */
@@ -48,14 +48,19 @@ export interface PclusterExtent extends Span {
 /** A run of a compressed file that is stored in one way. */
 export type Extent = HoleExtent | FragmentExtent | PclusterExtent;
 
-export function extentEnd({ start, length }: Extent): number {
+export function extentEnd({ start, length }: Span): number {
   return start + length;
 }
 
 /** Finds the extents of one inode. */
 export interface ExtentMap {
-  /** The extent that holds byte `offset`, which must be below the inode's size. */
-  find(offset: number): Promise<Extent>;
+  /** The extent that holds byte `offset`, which must be below the inode's size; at once where the map is in memory. */
+  find(offset: number): Extent | Promise<Extent>;
+  /**
+   * Reads all of what extents are found by. Rejects with ErofsCorruptError where it contradicts itself, so that reading
+   * from one place on may give other bytes than reading from another.
+   */
+  check(): Promise<void>;
 }
 
 /** Blocks have 48 bits. */

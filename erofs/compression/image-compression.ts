@@ -56,7 +56,7 @@ export class ImageCompression {
     switch (header.kind) {
       case 'fragment': {
         const whole: Extent = { kind: 'fragment', start: 0, length: inode.size, offset: header.offset };
-        return { find: () => Promise.resolve(whole) };
+        return { find: () => whole, check: () => Promise.resolve() };
       }
       case 'index':
         return new IndexMap(image, inode, header, this.configuration);

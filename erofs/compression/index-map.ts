@@ -4,6 +4,7 @@ import { CBLKCNT, EXTENT_LENGTH_MAX, LCLUSTER_TYPE, PCLUSTER_SIZE_MAX } from '..
 import { DATA_LAYOUT } from '../format/inode';
 import type { ImageSources } from '../image-sources';
 import type { Inode } from '../inode';
+import { settle, waitFor, type Steps } from '../steps';
 import { CompactIndex } from './compact-index';
 import type { CompressionConfiguration } from './configuration';
 import { checkPcluster, extentEnd, type Coding, type Extent, type ExtentMap } from './extent';
@@ -50,10 +51,44 @@ export class IndexMap implements ExtentMap {
     this.#total = Math.ceil(inode.size / this.#clusterSize);
   }
 
-  async find(offset: number): Promise<Extent> {
+  find(offset: number): Extent | Promise<Extent> {
     const last = this.#last;
     if (last !== undefined && offset >= last.start && offset < extentEnd(last)) return last;
-    const extent = await this.#extentOf(await this.#head(offset), offset);
+    return settle(this.#search(offset));
+  }
+
+  async check(): Promise<void> {
+    let head = 0;
+    // Lclusters before this one start no extent, says the index.
+    let nextHead = 0;
+    for (let number = 0; number < this.#total; number++) {
+      if (number % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
+      const start = number * this.#clusterSize;
+      const entry = await this.#load(number);
+      const begins = entry.type !== LCLUSTER_TYPE.NONHEAD;
+      if (begins && number < nextHead) {
+        throw this.#corrupt(
+          'lcluster',
+          start,
+          `lcluster ${number} is a head, one before it says that none is`,
+        );
+      }
+      if (begins && entry.clusterOffset === 0) head = number;
+      const found = await settle(this.#head(start));
+      if (found.number !== head) {
+        throw this.#corrupt(
+          'lcluster',
+          start,
+          `lcluster ${number} leads to head ${found.number}, not ${head}`,
+        );
+      }
+      if (begins) head = number;
+      else nextHead = Math.max(nextHead, number + entry.distanceOn);
+    }
+  }
+
+  *#search(offset: number): Steps<Extent> {
+    const extent = yield* this.#extentOf(yield* this.#head(offset), offset);
     if (offset < extent.start || offset >= extentEnd(extent)) {
       throw this.#corrupt('lcluster', offset, `the extent found for it ends at ${extentEnd(extent)}`);
     }
@@ -61,14 +96,14 @@ export class IndexMap implements ExtentMap {
     return extent;
   }
 
-  async #extentOf(head: Head, wanted: number): Promise<Extent> {
+  *#extentOf(head: Head, wanted: number): Steps<Extent> {
     const start = this.#startOf(head);
-    const tail = await this.#tailHead();
+    const tail = yield* this.#tailHead();
     if (tail?.number === head.number) return this.#tailExtent(tail, start);
-    const blocks = head.entry.hole ? 0 : await this.#blocksOf(head, start);
+    const blocks = head.entry.hole ? 0 : yield* this.#blocksOf(head, start);
     // All lclusters up to the wanted one belong to a hole that its head was found for: the search may begin there.
     const from = Math.max(head.number + 1, blocks === 0 ? Math.floor(wanted / this.#clusterSize) : 0);
-    const length = (await this.#endOf(from, start, blocks === 0)) - start;
+    const length = (yield* this.#endOf(from, start, blocks === 0)) - start;
     if (blocks === 0) return { kind: 'hole', start, length };
     const { blockSize } = this.image.superblock;
     const size = blocks * blockSize;
@@ -117,31 +152,29 @@ export class IndexMap implements ExtentMap {
   }
 
   /** Head of the last extent, where that one is stored elsewhere than in blocks. */
-  async #tailHead(): Promise<Head | undefined> {
+  *#tailHead(): Steps<Head | undefined> {
     const { tailFragmentLow, inlineSize } = this.header;
     if (tailFragmentLow === undefined && inlineSize === 0) return undefined;
-    this.#tail ??= await this.#head(this.inode.size - 1);
+    this.#tail ??= yield* this.#head(this.inode.size - 1);
     return this.#tail;
   }
 
   /** The head of the extent that holds a byte: in its lcluster, or some way back. */
-  async #head(offset: number): Promise<Head> {
+  *#head(offset: number): Steps<Head> {
     const wanted = Math.floor(offset / this.#clusterSize);
-    const loaded = this.#load(wanted);
-    const entry = loaded instanceof Promise ? await loaded : loaded;
+    const entry = yield* waitFor(this.#load(wanted));
     if (entry.type !== LCLUSTER_TYPE.NONHEAD && offset % this.#clusterSize >= entry.clusterOffset) {
       return { number: wanted, entry };
     }
     let number = wanted;
     let back = entry.type === LCLUSTER_TYPE.NONHEAD ? entry.distanceBack : 1;
     for (let step = 0; step < STEPS_MAX; step++) {
-      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
+      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) yield setImmediate();
       if (back < 1 || back > number) {
         throw this.#corrupt('lcluster', offset, `lcluster ${number} says its head is ${back} before it`);
       }
       number -= back;
-      const before = this.#load(number);
-      const candidate = before instanceof Promise ? await before : before;
+      const candidate = yield* waitFor(this.#load(number));
       if (candidate.type !== LCLUSTER_TYPE.NONHEAD) return { number, entry: candidate };
       back = candidate.distanceBack;
     }
@@ -149,11 +182,10 @@ export class IndexMap implements ExtentMap {
   }
 
   /** Blocks of a pcluster: said by the lcluster after its head, else one. 0: there is none, a hole (Linux 7.2). */
-  async #blocksOf({ number, entry }: Head, start: number): Promise<number> {
+  *#blocksOf({ number, entry }: Head, start: number): Steps<number> {
     const big = this.header.bigPclusters[entry.type === LCLUSTER_TYPE.HEAD1 ? 0 : 1];
     if (!big || number + 1 >= this.#total) return 1;
-    const loaded = this.#load(number + 1);
-    const next = loaded instanceof Promise ? await loaded : loaded;
+    const next = yield* waitFor(this.#load(number + 1));
     if (next.type !== LCLUSTER_TYPE.NONHEAD) return 1;
     // Where the largest pcluster has as many blocks as the count has values, mkfs writes that size as 0.
     const ambiguous = next.blocks === 0 && PCLUSTER_SIZE_MAX / this.image.superblock.blockSize >= CBLKCNT;
@@ -165,14 +197,13 @@ export class IndexMap implements ExtentMap {
    * Where the extent ends: at the next head or with the file. `from` is the first lcluster that may tell. A hole is cut
    * where the search gets long.
    */
-  async #endOf(from: number, start: number, hole: boolean): Promise<number> {
+  *#endOf(from: number, start: number, hole: boolean): Steps<number> {
     const { size } = this.inode;
     let next = from;
     for (let step = 0; step < STEPS_MAX; step++) {
-      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) await setImmediate();
+      if (step % STEPS_A_TURN === STEPS_A_TURN - 1) yield setImmediate();
       if (next >= this.#total) return size;
-      const loaded = this.#load(next);
-      const entry = loaded instanceof Promise ? await loaded : loaded;
+      const entry = yield* waitFor(this.#load(next));
       if (entry.type !== LCLUSTER_TYPE.NONHEAD) {
         return Math.min(next * this.#clusterSize + entry.clusterOffset, size);
       }

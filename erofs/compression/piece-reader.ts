@@ -21,9 +21,15 @@ export interface Piece {
  * Reads from this size on decode straight into their result where they want all of an extent, and keep no copy: who reads
  * so much has a cache of its own, or reads on. Others may come back for the same pcluster.
  */
-const UNCACHED_READ = 128 * 1024;
+const UNCACHED_READ = 16 * 1024;
 
-/** Gives the bytes of pieces of one inode, for one read. */
+/** What is to be read, and what is to be done with it then. */
+interface Job {
+  readonly ticket: number;
+  finish(raw: Buffer): void | Promise<void>;
+}
+
+/** Gives the bytes of pieces of one inode, for one read: at once where all is in memory and decoded at once. */
 export class PieceReader {
   constructor(
     private readonly image: ImageSources,
@@ -33,84 +39,103 @@ export class PieceReader {
   ) {}
 
   /** The bytes of one piece; maybe a view of the cache. */
-  async read(piece: Piece): Promise<Buffer> {
+  read(piece: Piece): Buffer | Promise<Buffer> {
     const { extent, skip, length } = piece;
     if (extent.kind === 'hole') return Buffer.alloc(length);
-    if (extent.kind === 'fragment') return await this.#readFragment(extent.offset + skip, length);
+    if (extent.kind === 'fragment') return this.#readFragment(extent.offset + skip, length);
     const coding = extent.coding;
     if (typeof coding === 'string') {
-      const raw = await this.#readRaw(this.#rangeOf(piece, extent));
-      return coding === 'shifted' ? raw : this.#unrotate(piece, extent, raw);
+      const raw = this.#readRaw(this.#rangeOf(piece, extent));
+      return coding === 'shifted' ? raw : whenThere(raw, (bytes) => this.#unrotate(piece, extent, bytes));
     }
-    const decoded = this.#cached(extent, coding) ?? this.#decodeAndKeep(extent, coding);
-    return (await decoded).subarray(skip, skip + length);
+    const cut = (decoded: Buffer): Buffer => decoded.subarray(skip, skip + length);
+    const cached = this.#cached(extent, coding);
+    if (cached !== undefined) return whenThere(cached, cut);
+    const raw = this.#readRaw(this.#rangeOf({ extent, skip: 0, length: extent.length }, extent));
+    if (raw instanceof Promise || !this.#isWanted(piece)) {
+      return whenThere(this.#decodeAndKeep(extent, coding, raw), cut);
+    }
+    return this.#decode(extent, coding, raw);
   }
 
   /** Fills `output` with pieces that follow one another. Pclusters that are neighbours on disk are read together. */
-  async fill(pieces: readonly Piece[], output: Buffer): Promise<void> {
+  fill(pieces: readonly Piece[], output: Buffer): void | Promise<void> {
     const runs = new RawRuns();
+    const jobs: Job[] = [];
+    const pending: Promise<void>[] = [];
     let at = 0;
-    const tasks = pieces.map((piece) => {
+    for (const piece of pieces) {
       const target = output.subarray(at, at + piece.length);
       at += piece.length;
-      return this.#plan(piece, target, runs);
-    });
+      attempt(pending, () => this.#plan(piece, target, runs, jobs));
+    }
     const reads = runs.read((range) => this.#readRaw(range));
-    await Promise.all(tasks.map((task) => task(reads)));
+    for (const job of jobs) {
+      attempt(pending, () => whenThere(reads(job.ticket), (raw) => job.finish(raw)));
+    }
+    // Also where nothing is pending any more: what failed at once is among them.
+    if (pending.length > 0) return Promise.all(pending).then(() => undefined);
   }
 
-  /** Announces what a piece needs from the disk, and gives what is to be done once that is known. */
-  #plan(piece: Piece, target: Buffer, runs: RawRuns): (reads: RawReads) => Promise<void> {
-    const { extent } = piece;
-    const copy = async (bytes: Buffer | Promise<Buffer>): Promise<void> => {
-      (await bytes).copy(target);
-    };
-    if (extent.kind !== 'pcluster') return () => copy(this.read(piece));
-    const { coding } = extent;
-    if (typeof coding !== 'string') {
-      const { skip, length } = piece;
-      const cached = this.#cached(extent, coding);
-      if (cached !== undefined) {
-        return async () => copy((await cached).subarray(skip, skip + length));
-      }
-      const ticket = runs.want(this.#rangeOf(piece, extent));
-      if (this.wanted >= UNCACHED_READ && length === extent.length) {
-        return async (reads) => {
-          await this.#decode(extent, coding, await reads(ticket), target);
-        };
-      }
-      return async (reads) => {
-        const decoded = this.#cached(extent, coding) ?? this.#decodeAndKeep(extent, coding, reads(ticket));
-        await copy((await decoded).subarray(skip, skip + length));
-      };
+  /** Fills the target from memory, or announces what it needs from the disk and what is to be done then. */
+  #plan(piece: Piece, target: Buffer, runs: RawRuns, jobs: Job[]): void | Promise<void> {
+    const { extent, skip, length } = piece;
+    if (extent.kind === 'hole') {
+      target.fill(0);
+      return;
     }
+    if (extent.kind === 'fragment') {
+      return whenThere(this.#readFragment(extent.offset + skip, length), (bytes) => copyTo(target, bytes));
+    }
+    const { coding } = extent;
+    if (typeof coding === 'string') {
+      const finish = (raw: Buffer): void =>
+        copyTo(target, coding === 'shifted' ? raw : this.#unrotate(piece, extent, raw));
+      jobs.push({ ticket: runs.want(this.#rangeOf(piece, extent)), finish });
+      return;
+    }
+    const cut = (decoded: Buffer): void => copyTo(target, decoded.subarray(skip, skip + length));
+    const cached = this.#cached(extent, coding);
+    if (cached !== undefined) return whenThere(cached, cut);
     const ticket = runs.want(this.#rangeOf(piece, extent));
-    return async (reads) => {
-      const raw = await reads(ticket);
-      await copy(coding === 'shifted' ? raw : this.#unrotate(piece, extent, raw));
-    };
+    if (this.#isWanted(piece)) {
+      const finish = (raw: Buffer): void | Promise<void> =>
+        whenThere(this.#decode(extent, coding, raw, target), () => undefined);
+      jobs.push({ ticket, finish });
+      return;
+    }
+    // Another piece of the read, or another reader, may have decoded it meanwhile.
+    const finish = (raw: Buffer): void | Promise<void> =>
+      whenThere(this.#cached(extent, coding) ?? this.#decodeAndKeep(extent, coding, raw), cut);
+    jobs.push({ ticket, finish });
+  }
+
+  /** Whether a read wants all of an extent and is so long that nobody keeps a copy. */
+  #isWanted({ extent, length }: Piece): boolean {
+    return this.wanted >= UNCACHED_READ && length === extent.length;
   }
 
   #cached(extent: PclusterExtent, coding: Algorithm): Buffer | Promise<Buffer> | undefined {
     return this.image.compression.decoded.get(this.#keyOf(extent, coding), extent.length);
   }
 
-  #decodeAndKeep(extent: PclusterExtent, coding: Algorithm, raw?: Promise<Buffer>): Promise<Buffer> {
-    const { decoded } = this.image.compression;
-    const all: Piece = { extent, skip: 0, length: extent.length };
-    const decode = async (): Promise<Buffer> =>
-      this.#decode(extent, coding, await (raw ?? this.#readRaw(this.#rangeOf(all, extent))));
-    return decoded.add(this.#keyOf(extent, coding), extent.length, decode());
+  #decodeAndKeep(
+    extent: PclusterExtent,
+    coding: Algorithm,
+    raw: Buffer | Promise<Buffer>,
+  ): Buffer | Promise<Buffer> {
+    const decoded = whenThere(raw, (bytes) => this.#decode(extent, coding, bytes));
+    return this.image.compression.decoded.add(this.#keyOf(extent, coding), extent.length, decoded);
   }
 
-  async #decode(extent: PclusterExtent, coding: Algorithm, raw: Buffer, into?: Buffer): Promise<Buffer> {
+  #decode(extent: PclusterExtent, coding: Algorithm, raw: Buffer, into?: Buffer): Buffer | Promise<Buffer> {
     const { configuration, decoder } = this.image.compression;
     const site = this.#siteOf(extent);
     const { zeroPadding } = configuration;
     const input = zeroPadding ? this.#withoutPadding(extent, raw, site) : raw;
     // Zeros may follow the stream where they do not come before it.
     const partial = extent.partial || !zeroPadding;
-    return await decoder.decode(coding, input, extent.length, { partial, configuration, site, into });
+    return decoder.decode(coding, input, extent.length, { partial, configuration, site, into });
   }
 
   /** Streams end with their pcluster and do not start with a zero; zeros fill up its first block. */
@@ -152,7 +177,7 @@ export class PieceReader {
     return readRange(packed, offset, length, this.inode.nid, 'map header.fragmentOffset');
   }
 
-  async #readRaw({ source, position, size }: RawRange): Promise<Buffer> {
+  #readRaw({ source, position, size }: RawRange): Buffer | Promise<Buffer> {
     return readRange(source, position, size, this.inode.nid, 'pcluster');
   }
 
@@ -166,4 +191,24 @@ export class PieceReader {
   }
 }
 
-type RawReads = (ticket: number) => Promise<Buffer>;
+/** Calls `use` with a value, at once where it is there. */
+function whenThere<Value, Result>(
+  value: Value | Promise<Value>,
+  use: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(use) : use(value);
+}
+
+/** Does work of which many parts may be under way: what fails at once must not leave the others unheard. */
+function attempt(pending: Promise<void>[], work: () => void | Promise<void>): void {
+  try {
+    const done = work();
+    if (done instanceof Promise) pending.push(done);
+  } catch (error) {
+    pending.push(Promise.reject(error instanceof Error ? error : new Error(String(error))));
+  }
+}
+
+function copyTo(target: Buffer, bytes: Buffer): void {
+  bytes.copy(target);
+}

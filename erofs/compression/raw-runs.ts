@@ -15,7 +15,7 @@ interface Run {
   readonly source: ByteSource;
   readonly position: number;
   size: number;
-  bytes?: Promise<Buffer>;
+  bytes?: Buffer | Promise<Buffer>;
 }
 
 /** Collects ranges to be read, joins those that follow one another, and reads each run once. */
@@ -36,13 +36,17 @@ export class RawRuns {
   }
 
   /** Reads run by run as they are asked for; the function gives the bytes of one announced range. */
-  read(readRange: (range: RawRange) => Promise<Buffer>): (ticket: number) => Promise<Buffer> {
-    return async (ticket) => {
+  read(
+    readRange: (range: RawRange) => Buffer | Promise<Buffer>,
+  ): (ticket: number) => Buffer | Promise<Buffer> {
+    return (ticket) => {
       const place = this.#places[ticket];
       if (place === undefined) throw new RangeError(`no range ${ticket} was announced`);
       const { run, skip, size } = place;
-      run.bytes ??= readRange(run);
-      return (await run.bytes).subarray(skip, skip + size);
+      const bytes = (run.bytes ??= readRange(run));
+      return bytes instanceof Promise
+        ? bytes.then((read) => read.subarray(skip, skip + size))
+        : bytes.subarray(skip, skip + size);
     };
   }
 }

@@ -12,10 +12,13 @@ import type { Site } from '../format/record';
 import type { ImageSources } from '../image-sources';
 import { inodeEnd, type Inode } from '../inode';
 import { readRange } from '../read-range';
-import type { BlockUse, DataLayoutReader } from './data-layout';
+import type { BlockUse, DataExtent, DataLayoutReader } from './data-layout';
 
 /** Reads in flight for one request: pieces may be many and small. */
 const CONCURRENT_READS = 8;
+
+/** Entries of a chunk table that are read at a time. */
+const TABLE_BATCH = 4096;
 
 /** Bytes that lie together; `source` undefined: a hole. */
 interface Piece {
@@ -39,7 +42,39 @@ export const chunkLayout: DataLayoutReader = {
     const [only] = buffers;
     return only !== undefined && buffers.length === 1 ? only : Buffer.concat(buffers, length);
   },
+
+  async *extents(image, inode) {
+    const chunkSize = chunkSizeOf(image, inode);
+    const chunks = Math.ceil(inode.size / chunkSize);
+    let open: DataExtent | undefined;
+    for (let first = 0; first < chunks; first += TABLE_BATCH) {
+      const targets = await readTargets(image, inode, first, Math.min(TABLE_BATCH, chunks - first));
+      for (const [step, target] of targets.entries()) {
+        const start = (first + step) * chunkSize;
+        const extent = extentOf(image, target, start, Math.min(chunkSize, inode.size - start));
+        if (open !== undefined && continues(open, extent)) {
+          open = { ...open, length: open.length + extent.length };
+        } else {
+          if (open !== undefined) yield open;
+          open = extent;
+        }
+      }
+    }
+    if (open !== undefined) yield open;
+  },
 };
+
+function extentOf(image: ImageSources, target: Target, start: number, length: number): DataExtent {
+  if (target === undefined) return { kind: 'hole', start, length };
+  const position = target.block * image.superblock.blockSize;
+  const device = image.devices.number(target.deviceId);
+  return { kind: 'stored', start, length, inline: false, device, position };
+}
+
+function continues(before: DataExtent, after: DataExtent): boolean {
+  if (before.kind !== 'stored' || after.kind !== 'stored') return before.kind === after.kind;
+  return before.device === after.device && after.position === before.position + before.length;
+}
 
 async function readPiece({ source, position, length }: Piece, inode: Inode): Promise<Buffer> {
   if (source === undefined) return Buffer.alloc(length);

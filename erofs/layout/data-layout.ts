@@ -1,8 +1,23 @@
+import type { FragmentExtent, HoleExtent, PclusterExtent, Span } from '../compression/extent';
 import type { ImageSources } from '../image-sources';
 import type { Inode } from '../inode';
 
 /** How the blocks of an inode are read: content once, directories and symlinks through the cache. */
 export type BlockUse = 'data' | 'metadata';
+
+/** A run of bytes that are stored as they are. */
+export interface StoredExtent extends Span {
+  readonly kind: 'stored';
+  /** The bytes lie behind the inode, not among the blocks. */
+  readonly inline: boolean;
+  /** 0: the image itself, else an extra device, counted from 1. */
+  readonly device: number;
+  /** Bytes from the start of the device, or of the inode's home if `inline`. */
+  readonly position: number;
+}
+
+/** A run of an inode's data that is kept in one way. */
+export type DataExtent = HoleExtent | FragmentExtent | PclusterExtent | StoredExtent;
 
 /** How one kind of inode keeps its bytes. */
 export interface DataLayoutReader {
@@ -18,4 +33,16 @@ export interface DataLayoutReader {
     length: number,
     use: BlockUse,
   ): Buffer | Promise<Buffer>;
+
+  /**
+   * The extents of an inode, without gaps from byte 0 to its size. Says what the inode claims: whether the image has
+   * bytes there shows when they are read. Rejects as `read` does.
+   */
+  extents(image: ImageSources, inode: Inode): AsyncIterable<DataExtent>;
+
+  /**
+   * Checks what extents are found by, where that could contradict itself without `extents` noticing. Rejects as `read`
+   * does.
+   */
+  checkIndex?(image: ImageSources, inode: Inode): Promise<void>;
 }

@@ -18,6 +18,19 @@ export const flatLayout: DataLayoutReader = {
     const tail = readTail(image, inode, 0, offset + length - inBlocks, inBlocks);
     return Promise.all([head, tail]).then((parts) => Buffer.concat(parts, length));
   },
+
+  async *extents(image, inode) {
+    await Promise.resolve();
+    const length = Math.max(0, bytesInBlocks(image, inode));
+    if (length > 0 && inode.startBlock === undefined) yield { kind: 'hole', start: 0, length };
+    if (length > 0 && inode.startBlock !== undefined) {
+      const position = inode.startBlock * image.superblock.blockSize;
+      yield { kind: 'stored', start: 0, length, inline: false, device: 0, position };
+    }
+    if (inode.size === length) return;
+    const tail = { start: length, length: inode.size - length, position: inodeEnd(inode) };
+    yield { kind: 'stored', inline: true, device: 0, ...tail };
+  },
 };
 
 function bytesInBlocks(image: ImageSources, inode: Inode): number {

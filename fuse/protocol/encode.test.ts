@@ -49,6 +49,23 @@ test('attributes stand where struct fuse_attr has them', () => {
   expect(reply.readUInt32LE(Attr.blksize)).toBe(4096);
 });
 
+test('sectors and block size are those of the file system, where it has some of its own', () => {
+  const own = { ...attributes, sectors: 3, blockSize: 512 };
+  const attr = encodeAttributes(own).subarray(AttrOut.attr);
+  expect(attr.readBigUInt64LE(Attr.blocks)).toBe(3n);
+  expect(attr.readUInt32LE(Attr.blksize)).toBe(512);
+  const statx = encodeStatx(own).subarray(StatxOut.stat);
+  expect(statx.readBigUInt64LE(Statx.blocks)).toBe(3n);
+  expect(statx.readUInt32LE(Statx.blksize)).toBe(512);
+});
+
+test('counts of inodes may be as large as statfs(2) has room for', () => {
+  const reply = encodeStatfs({ blocks: 1, blockSize: 512, files: 2n ** 64n - 1n, freeFiles: 2n ** 64n - 2n });
+  expect(reply.readBigUInt64LE(Statfs.files)).toBe(2n ** 64n - 1n);
+  expect(reply.readBigUInt64LE(Statfs.ffree)).toBe(2n ** 64n - 2n);
+  expect(encodeStatfs({ blocks: 1, blockSize: 512, files: 7 }).readBigUInt64LE(Statfs.ffree)).toBe(0n);
+});
+
 test('an entry is remembered for years, and so is a missing name', () => {
   const entry = encodeEntry({ node: nodeId(2 ** 52 + 1), attributes });
   expect(entry.readBigUInt64LE(EntryOut.nodeid)).toBe(2n ** 52n + 1n);

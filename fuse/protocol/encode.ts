@@ -19,15 +19,15 @@ function writeS64(buffer: Buffer, value: number, offset: number): void {
   buffer.writeInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4);
 }
 
-/** Blocks of 512 bytes, rounded up to whole file system blocks as stat(2) of EROFS gives them. */
-function sectors(size: number): number {
-  return Math.ceil(size / BLOCK_SIZE) * (BLOCK_SIZE / 512);
+/** Blocks of 512 bytes; where the file system does not say, its size rounded up to pages. */
+function sectorsOf({ size, sectors }: Attributes): number {
+  return sectors ?? Math.ceil(size / BLOCK_SIZE) * (BLOCK_SIZE / 512);
 }
 
 export function writeAttr(buffer: Buffer, attributes: Attributes, at: number): void {
   writeU64(buffer, attributes.ino, at + Attr.ino);
   writeU64(buffer, attributes.size, at + Attr.fileSize);
-  writeU64(buffer, sectors(attributes.size), at + Attr.blocks);
+  writeU64(buffer, sectorsOf(attributes), at + Attr.blocks);
   const { seconds, nanoseconds } = attributes.time;
   for (const time of [Attr.atime, Attr.mtime, Attr.ctime]) writeS64(buffer, seconds, at + time);
   for (const nsec of [Attr.atimeNsec, Attr.mtimeNsec, Attr.ctimeNsec]) {
@@ -38,7 +38,7 @@ export function writeAttr(buffer: Buffer, attributes: Attributes, at: number): v
   buffer.writeUInt32LE(attributes.uid, at + Attr.uid);
   buffer.writeUInt32LE(attributes.gid, at + Attr.gid);
   buffer.writeUInt32LE(attributes.rdev, at + Attr.rdev);
-  buffer.writeUInt32LE(BLOCK_SIZE, at + Attr.blksize);
+  buffer.writeUInt32LE(attributes.blockSize ?? BLOCK_SIZE, at + Attr.blksize);
 }
 
 export function writeEntry(buffer: Buffer, entry: Entry, at: number): void {
@@ -74,14 +74,14 @@ export function encodeStatx(attributes: Attributes): Buffer {
   writeU64(reply, FOREVER, StatxOut.attrValid);
   const at = StatxOut.stat;
   reply.writeUInt32LE(STATX_BASIC_STATS, at + Statx.mask);
-  reply.writeUInt32LE(BLOCK_SIZE, at + Statx.blksize);
+  reply.writeUInt32LE(attributes.blockSize ?? BLOCK_SIZE, at + Statx.blksize);
   reply.writeUInt32LE(attributes.nlink, at + Statx.nlink);
   reply.writeUInt32LE(attributes.uid, at + Statx.uid);
   reply.writeUInt32LE(attributes.gid, at + Statx.gid);
   reply.writeUInt16LE(attributes.mode, at + Statx.mode);
   writeU64(reply, attributes.ino, at + Statx.ino);
   writeU64(reply, attributes.size, at + Statx.fileSize);
-  writeU64(reply, sectors(attributes.size), at + Statx.blocks);
+  writeU64(reply, sectorsOf(attributes), at + Statx.blocks);
   for (const time of [Statx.atime, Statx.ctime, Statx.mtime])
     writeStatxTime(reply, attributes.time, at + time);
   // The inverse of new_encode_dev(): minor in bits 0-7 and 20-31, major in bits 8-19.
@@ -109,7 +109,8 @@ export function encodeOpen(answer: OpenAnswer): Buffer {
 export function encodeStatfs(statistics: FileSystemStatistics): Buffer {
   const reply = Buffer.alloc(Statfs.size);
   writeU64(reply, statistics.blocks, Statfs.blocks);
-  writeU64(reply, statistics.files, Statfs.files);
+  reply.writeBigUInt64LE(BigInt(statistics.files), Statfs.files);
+  reply.writeBigUInt64LE(statistics.freeFiles ?? 0n, Statfs.ffree);
   reply.writeUInt32LE(statistics.blockSize, Statfs.bsize);
   reply.writeUInt32LE(statistics.blockSize, Statfs.frsize);
   reply.writeUInt32LE(255, Statfs.namelen);

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AdminConnection } from '../../cmd/ishare/admin-connection';
-import type { StatusResponse } from '../../proto/admin';
+import type { StatusResponse } from '../../proto/admin-messages';
 import { runCommand } from '../../scripts/process/command';
 import { failureOf, SnapshotsConnection } from '../harness/snapshots-connection';
 import { accepts, DAEMON, DaemonPlace } from './daemon-place';

@@ -1,17 +1,11 @@
 import { mkdirSync } from 'node:fs';
-import { ErofsImage, type Inode } from '../../erofs/image';
-import { isRegularFile } from '../../erofs/inode';
 import { makeAwkwardTree } from './awkward-tree';
-import { Pseudorandom, makeCompressibleTree } from './compressible-tree';
+import { makeCompressibleTree } from './compressible-tree';
 import { newerTool, systemMkfs, type ErofsTool } from './erofs-utils';
-import { KernelMount } from './kernel-mount';
+import { compareImage, type Judges } from './image-comparison';
 import { TemporaryDirectory } from './temporary-directory';
-import { describeHostTree, describeImage, portable, type TreeDescription } from './tree-description';
 
 const long = process.env['ISHARE_TEST_LONG'] === '1';
-
-/** Ranges of each file that are read besides all of it. */
-const RANGES = 12;
 
 let trees: TemporaryDirectory;
 beforeAll(() => {
@@ -26,49 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => trees[Symbol.dispose]());
 
-function kernelTree(image: string, mountPoint: string): TreeDescription {
-  using mounted = new KernelMount(image, mountPoint);
-  return describeHostTree(mounted.path);
-}
-
-/** Reads parts of every file, here and there and one after the other, and compares them with all of it. */
-async function checkRanges(image: ErofsImage): Promise<void> {
-  const random = new Pseudorandom(7);
-  const files: Inode[] = [];
-  for await (const inode of image.files()) if (inode.size > 0) files.push(inode);
-  for (const inode of files) {
-    expect(isRegularFile(inode)).toBe(true);
-    const whole = await image.read(inode, 0, inode.size);
-    const ranges = Array.from({ length: RANGES }, () => {
-      const start = random.below(inode.size);
-      return [start, start + 1 + random.below(Math.min(200_000, inode.size - start))] as const;
-    });
-    // Together, so that they wait for one another's decodes.
-    const parts = await Promise.all(ranges.map(([start, end]) => image.read(inode, start, end - start)));
-    parts.forEach((part, index) => {
-      const [start, end] = ranges[index]!;
-      if (!part.equals(whole.subarray(start, end)))
-        throw new Error(`inode ${inode.nid}, ${start} to ${end} differs`);
-    });
-  }
-}
-
-/** What source and image have in common, but for times: with compact inodes mkfs cuts the nanoseconds off. */
-function timeless(tree: TreeDescription): ReturnType<typeof portable> {
-  return new Map([...portable(tree)].map(([path, { mtimeNs: _mtimeNs, ...rest }]) => [path, rest]));
-}
-
-interface Judges {
-  readonly source: boolean;
-  readonly kernel: boolean;
-}
-
-/** Fails with the first path that differs: a diff of whole trees would be longer than anybody reads. */
-function expectSame(ours: ReadonlyMap<string, unknown>, theirs: ReadonlyMap<string, unknown>): void {
-  expect([...ours.keys()].sort()).toEqual([...theirs.keys()].sort());
-  for (const [path, node] of ours) expect({ path, node }).toEqual({ path, node: theirs.get(path) });
-}
-
+/** Makes an image of one of the trees, and compares. */
 async function compare(
   mkfs: ErofsTool,
   tree: string,
@@ -76,14 +28,9 @@ async function compare(
   judges: Judges = { source: true, kernel: true },
 ): Promise<void> {
   using directory = new TemporaryDirectory();
-  const path = directory.join('image.erofs');
-  const source = trees.join(tree);
-  mkfs.run('--quiet', ...options, path, source);
-  await using image = await ErofsImage.open(path);
-  const ours = await describeImage(image);
-  if (judges.source) expectSame(timeless(ours), timeless(describeHostTree(source)));
-  if (judges.kernel) expectSame(ours, kernelTree(path, directory.join('mounted')));
-  await checkRanges(image);
+  const image = directory.join('image.erofs');
+  mkfs.run('--quiet', ...options, image, trees.join(tree));
+  await compareImage(directory, { image, source: trees.join(tree), judges });
 }
 
 describe('images of the mkfs.erofs of this machine read as Linux reads them', () => {

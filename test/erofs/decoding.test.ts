@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { CacheBudget } from '../../erofs/cache-budget';
 import { Decoder } from '../../erofs/compression/decoder';
-import { Decoding, ErofsImage, type Inode } from '../../erofs/image';
+import { Decoding, ErofsImage, type DataExtent, type Inode } from '../../erofs/image';
 import { Pseudorandom, prose } from './compressible-tree';
 import { systemMkfs } from './erofs-utils';
 import { TemporaryDirectory } from './temporary-directory';
@@ -87,6 +87,24 @@ describe('decoding', () => {
     await opened[Symbol.asyncDispose]();
     expect(budget.used).toBe(0);
   });
+
+  test.each(['65536', `${MIB}`])(
+    'for random reads of 4 KiB never decodes a cluster twice in a row, in clusters of %s',
+    async (name) => {
+      await using opened = await open(name, new Decoding(new CacheBudget(4 * MIB)));
+      const { image, file } = opened;
+      const clusters: DataExtent[] = [];
+      for await (const extent of image.extents(file)) if (extent.length > 8192) clusters.push(extent);
+      const random = new Pseudorandom(5);
+      for (let trial = 0; trial < 60; trial++) {
+        const { start, length } = clusters[random.below(clusters.length)]!;
+        const before = opened.decodes();
+        for (let turn = 0; turn < 6; turn++) await check(opened, start + random.below(length - 4096), 4096);
+        expect(opened.decodes()).toBeLessThanOrEqual(before + 1);
+      }
+      expect(opened.decodes()).toBeGreaterThan(1);
+    },
+  );
 
   test('works with a budget that holds no cluster at all', async () => {
     await using opened = await open('65536', new Decoding(new CacheBudget(0)));

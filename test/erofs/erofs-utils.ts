@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -9,6 +9,14 @@ export class ErofsTool {
   run(...args: readonly string[]): void {
     const [program, ...first] = this.command;
     execFileSync(program!, [...first, ...args], { timeout: 300_000, stdio: 'pipe' });
+  }
+
+  /** How it ends. The exit code is undefined where a signal or the time limit (milliseconds) ended it. */
+  end(timeLimit: number, ...args: readonly string[]): { exitCode: number | undefined; stderr: string } {
+    const [program, ...first] = this.command;
+    const options = { timeout: timeLimit, encoding: 'latin1' } as const;
+    const { status, stderr } = spawnSync(program!, [...first, ...args], options);
+    return { exitCode: status ?? undefined, stderr };
   }
 }
 

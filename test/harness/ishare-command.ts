@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AdminConnection } from '../../cmd/ishare/admin-connection';
-import type { DomainState, ImageState, InodeState, StatusResponse } from '../../proto/admin';
+import type { DomainState, ImageState, InodeState, StatusResponse } from '../../proto/admin-messages';
 import { runCommand } from '../../scripts/process/command';
 
 /** The launcher of this checkout, from dist/test/harness. */

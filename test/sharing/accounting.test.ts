@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentPages } from '../../linux/page-cache';
-import type { InodeState } from '../../proto/admin';
+import type { InodeState } from '../../proto/admin-messages';
 import { walkFiles } from '../../scripts/memory/file-tree';
 import {
   chainIds,

@@ -1,7 +1,7 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheStat } from '../../linux/page-cache';
-import type { DomainState } from '../../proto/admin';
+import type { DomainState } from '../../proto/admin-messages';
 import { contentTotals, type ContentTotals } from '../../scripts/memory/unique-content';
 import { readAllFiles } from '../../scripts/memory/page-cache';
 import { growthByReading, type FreshTrees } from '../harness/cached-growth';
