@@ -145,6 +145,25 @@ describe('encoded extents', () => {
     });
   });
 
+  test('whose pcluster lies beyond all that can be addressed are refused', async () => {
+    const record = Buffer.alloc(extentRecord.size);
+    const { physicalLength, physicalStartHigh } = extentRecord.fields;
+    physicalLength.write(record, 0, BLOCK);
+    physicalStartHigh.write(record, 0, 0xffff_ffff);
+    const bytes = craftImage({
+      data: Buffer.alloc(0),
+      incompat: INCOMPAT['48BIT'],
+      file: () => ({
+        size: 100,
+        header: { advise: ADVISE.EXTENTS | (2 << ADVISE.EXTENT_SIZE_SHIFT), extentsLow: 1 },
+        // The table starts on a multiple of its records' size.
+        table: Buffer.concat([Buffer.alloc(8), record.subarray(0, 16)]),
+      }),
+    });
+    const { image, inode } = await openFile(bytes);
+    await expect(image.read(inode, 0, 10)).rejects.toMatchObject({ code: 'EUCLEAN', field: 'extent' });
+  });
+
   test('with a table that the image cannot hold are refused', async () => {
     const crafted = extents(16, content.length, 0, data, plain);
     const bytes = craftImage({

@@ -117,6 +117,19 @@ describe('an index is refused', () => {
     });
   });
 
+  test('that goes on step by step beyond what an extent may hold', async () => {
+    const size = 13 * MIB;
+    const table = fullIndex(size, [{ type: 'PLAIN', start: 0, block: 0 }]);
+    for (let number = 1; number < size / BLOCK; number++) table.writeUInt16LE(1, record(number) + 6);
+    const file = { size, header: { advise: 0, algorithms: ALGORITHMS }, table };
+    const { image, inode } = await openFile(craftImage({ data: stream, file: () => file }));
+    await expect(image.read(inode, 0, 1)).rejects.toMatchObject({
+      code: 'EOPNOTSUPP',
+      field: 'extent',
+      message: /more than/,
+    });
+  });
+
   test('that leads back and forth without end', async () => {
     // Each lcluster says that its head is the one before: a sound index never takes so many steps.
     const size = 8192 * BLOCK;
