@@ -3,7 +3,13 @@ import type { handleUnaryCall } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import { ConfigError } from '../config/load';
 import type { AdminHandlers } from '../proto/admin';
-import { InodeOrder, type DomainState, type ImageState, type InodeState, type StatusResponse } from '../proto/admin-messages';
+import {
+  InodeOrder,
+  type DomainState,
+  type ImageState,
+  type InodeState,
+  type StatusResponse,
+} from '../proto/admin-messages';
 import { domainState, inodeState, totals, type CountedInode } from './accounting';
 import type { LogSink } from './engine';
 import type { Inventory } from './inventory';
