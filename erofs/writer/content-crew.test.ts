@@ -47,7 +47,7 @@ test('builds that are aborted at any moment leave nothing, and the process alive
     'mkdir source images; head -c 30000000 /dev/urandom > source/noise; yes text | head -c 30000000 > source/text',
   );
   await using builder = new ImageBuilder({ concurrency: 2 });
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 8; round++) {
     const controller = new AbortController();
     const build = builder.build({
       source: { directory: scratch.join('source'), overlay: false },
