@@ -139,9 +139,11 @@ export class ContentStore {
     if (free !== undefined) return free;
     this.#slots++;
     const { settings } = this.choice;
+    // Small images must not cost what large ones do.
+    const inputSize = Math.min(BATCH_SIZE, this.meter.totalBytes);
     return {
-      input: new SharedArrayBuffer(BATCH_SIZE),
-      output: settings.length > 0 ? new SharedArrayBuffer(outputSize(settings)) : undefined,
+      input: new SharedArrayBuffer(inputSize),
+      output: settings.length > 0 ? new SharedArrayBuffer(outputSize(inputSize, settings)) : undefined,
     };
   }
 

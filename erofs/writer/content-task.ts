@@ -54,8 +54,8 @@ export type ContentResult =
   | { readonly kind: 'hash'; readonly digest: Uint8Array | undefined };
 
 /** Bytes of the output of a batch. */
-export function outputSize(settings: readonly EncoderSettings[]): number {
-  return BATCH_SIZE + Math.max(...settings.map(({ pclusterSize }) => outputSlack(pclusterSize)));
+export function outputSize(inputSize: number, settings: readonly EncoderSettings[]): number {
+  return inputSize + Math.max(...settings.map(({ pclusterSize }) => outputSlack(pclusterSize)));
 }
 
 /** Does tasks on the calling thread. */
