@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
+import { unpackedCommand } from '../erofs/testing/erofs-utils';
 import { readMountTable } from '../linux/mount-table';
 
 /**
@@ -33,13 +34,6 @@ interface Options {
   readonly erofsfuse: string;
   readonly ours: string;
   readonly runs: string;
-}
-
-/** A program of Debian packages that were unpacked into one tree: run by its own loader with its own libraries. */
-function unpacked(tree: string, program: string): string[] {
-  const loader = path.join(tree, 'usr/lib64/ld-linux-x86-64.so.2');
-  const libraries = path.join(tree, 'usr/lib/x86_64-linux-gnu');
-  return [loader, '--library-path', libraries, path.join(tree, 'usr/bin', program)];
 }
 
 async function mounted(directory: string, server: ChildProcess): Promise<void> {
@@ -81,7 +75,7 @@ function median(values: readonly number[]): number {
 async function compare(image: string, { erofsfuse, ours, runs }: Options): Promise<void> {
   const servers: Server[] = [
     { name: 'ishare', command: ours.split(' ') },
-    { name: 'erofsfuse', command: [...unpacked(path.resolve(erofsfuse), 'erofsfuse'), '-f'] },
+    { name: 'erofsfuse', command: [...unpackedCommand(path.resolve(erofsfuse), 'erofsfuse'), '-f'] },
   ];
   for (const [way, reader] of Object.entries(READERS)) {
     const times = new Map<string, number[]>(servers.map(({ name }) => [name, []]));

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { dropCachedPages } from '../linux/page-cache';
 import { FINGERPRINT_DEFAULT_NAME } from './format/xattr';
+import { formatUuid } from './uuid';
 import { CompressionChoice } from './writer/compression-choice';
 import type { CompressionOptions } from './writer/compression-options';
 import { codecsOf } from './writer/encoder-settings';
@@ -189,8 +190,4 @@ function syncDirectory(path: string): void {
   } finally {
     closeSync(fd);
   }
-}
-
-function formatUuid(uuid: Buffer): string {
-  return uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -1,5 +1,5 @@
 import { CodecError } from './codec-error';
-import { systemLibrary } from './system-codecs';
+import { checkZstd, systemLibrary } from './system-codecs';
 
 /**
  * Encoders of the system's own libraries. EROFS wants an output of fixed size to be filled with as much input as goes
@@ -92,9 +92,7 @@ type Address = bigint | number;
 
 const zstd = systemLibrary('libzstd.so.1', (declare) => ({
   version: declare<[], string>('const char *ZSTD_versionString()'),
-  isError: declare<[Address], number>('unsigned int ZSTD_isError(size_t code)'),
   errorCode: declare<[Address], number>('int ZSTD_getErrorCode(size_t code)'),
-  errorName: declare<[Address], string>('const char *ZSTD_getErrorName(size_t code)'),
   createContext: declare<[], Address>('uintptr_t ZSTD_createCCtx()'),
   freeContext: declare<[Address], Address>('size_t ZSTD_freeCCtx(uintptr_t cctx)'),
   setParameter: declare<[Address, number, number], Address>(
@@ -175,15 +173,14 @@ export class ZstdEncoder implements FillingEncoder {
 
   /** Bytes of output, or undefined where there is no room for them. */
   #compress(input: Buffer, output: Buffer): number | undefined {
-    const { compress, isError, errorCode } = zstd();
+    const { compress, errorCode } = zstd();
     const result = compress(this.#context, output, output.length, input, input.length);
-    if (isError(result) === 0) return Number(result);
     if (errorCode(result) === ZSTD_ERROR_DST_SIZE_TOO_SMALL) return undefined;
-    throw new CodecError(zstd().errorName(result));
+    checkZstd(result);
+    return Number(result);
   }
 
   #set(parameter: number, value: number): void {
-    const result = zstd().setParameter(this.#context, parameter, value);
-    if (zstd().isError(result) !== 0) throw new CodecError(zstd().errorName(result));
+    checkZstd(zstd().setParameter(this.#context, parameter, value));
   }
 }

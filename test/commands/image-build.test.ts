@@ -9,7 +9,7 @@ import { makeDevice, makeNode } from '../../linux/device-node';
 import { getXattr, setXattr } from '../../linux/xattr';
 import { runCommand } from '../../scripts/process/command';
 import { makeAwkwardTree } from '../erofs/awkward-tree';
-import { newerTool } from '../erofs/erofs-utils';
+import { newerTool } from '../../erofs/testing/erofs-utils';
 import { KernelMount } from '../erofs/kernel-mount';
 import { describeHostTree, portable } from '../erofs/tree-description';
 import { ForegroundCommand, imageCommand, ISHARE, type CommandEnd } from '../harness/image-command';

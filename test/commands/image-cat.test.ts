@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync, truncateSync, writeFileSync, mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { devicesOf } from '../erofs/damaged-image';
-import { systemMkfs } from '../erofs/erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { imageCommand, ISHARE } from '../harness/image-command';
 

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { resolve } from 'node:path';
 import { setXattr } from '../../linux/xattr';
-import { systemMkfs } from '../erofs/erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { imageCommand } from '../harness/image-command';
 

@@ -14,7 +14,7 @@ import { S_IFCHR, direntRecord } from '../../erofs/format/dirent';
 import { makeDevice, makeNode } from '../../linux/device-node';
 import { getXattr, setXattr } from '../../linux/xattr';
 import { seal } from '../erofs/damaged-image';
-import { newerTool, systemMkfs } from '../erofs/erofs-utils';
+import { newerTool, systemMkfs } from '../../erofs/testing/erofs-utils';
 import { KernelMount } from '../erofs/kernel-mount';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { imageCommand, ISHARE } from '../harness/image-command';

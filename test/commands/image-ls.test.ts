@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { S_IFCHR, S_IFIFO } from '../../erofs/format/dirent';
 import { makeDevice, makeNode } from '../../linux/device-node';
-import { systemMkfs } from '../erofs/erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { imageCommand } from '../harness/image-command';
 

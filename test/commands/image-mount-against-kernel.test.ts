@@ -16,7 +16,7 @@ import { MAP, mappedBytes } from '../../linux/testing/mapped-bytes';
 import { errorCode } from '../../linux/errno';
 import { makeAwkwardTree } from '../erofs/awkward-tree';
 import { devicesOf } from '../erofs/damaged-image';
-import { newerTool, systemMkfs, type ErofsTool } from '../erofs/erofs-utils';
+import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { KernelMount } from '../erofs/kernel-mount';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { describeHostTree } from '../erofs/tree-description';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { systemMkfs } from '../erofs/erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { imageCommand, ISHARE } from '../harness/image-command';
 

@@ -5,7 +5,7 @@ import { ErofsError } from '../../erofs/errors';
 import { SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from '../../erofs/format/superblock';
 import { Pseudorandom } from './compressible-tree';
 import { devicesOf, openBytes, sample, sampleNames, seal } from './damaged-image';
-import { newerTool } from './erofs-utils';
+import { newerTool } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from './temporary-directory';
 
 const fsck = newerTool('fsck.erofs');

@@ -12,7 +12,7 @@ import { xattrBodyRecord, xattrEntryRecord } from '../../erofs/format/xattr';
 import { makeAwkwardTree } from './awkward-tree';
 import { craftImage } from './crafted-compression';
 import { devicesOf, openBytes, sample, sampleNames, seal } from './damaged-image';
-import { newerTool, systemMkfs, type ErofsTool } from './erofs-utils';
+import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from './temporary-directory';
 
 /** Checks bytes as an image whose superblock has the right checksum. */

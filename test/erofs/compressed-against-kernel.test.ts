@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { makeAwkwardTree } from './awkward-tree';
 import { makeCompressibleTree } from './compressible-tree';
-import { newerTool, systemMkfs, type ErofsTool } from './erofs-utils';
+import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { compareImage, type Judges } from './image-comparison';
 import { TemporaryDirectory } from './temporary-directory';
 

@@ -14,7 +14,7 @@ import { directory, file } from '../../erofs/writer/testing/sample-tree';
 import { ScratchDirectory } from '../../erofs/writer/testing/scratch-directory';
 import { makeAwkwardTree } from './awkward-tree';
 import { makeCompressibleTree, mixture, prose, Pseudorandom } from './compressible-tree';
-import { newerTool, systemMkfs } from './erofs-utils';
+import { newerTool, systemMkfs } from '../../erofs/testing/erofs-utils';
 import { describeHostTree, describeImage, portable } from './tree-description';
 
 const long = process.env['ISHARE_TEST_LONG'] === '1';

@@ -3,7 +3,7 @@ import { CacheBudget } from '../../erofs/cache-budget';
 import { Decoder } from '../../erofs/compression/decoder';
 import { Decoding, ErofsImage, type DataExtent, type Inode } from '../../erofs/image';
 import { Pseudorandom, prose } from './compressible-tree';
-import { systemMkfs } from './erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from './temporary-directory';
 
 const MIB = 1024 * 1024;

@@ -13,7 +13,7 @@ import { Extraction } from '../../erofs/extract/extraction';
 import { ErofsImage } from '../../erofs/image';
 import { makeAwkwardTree } from './awkward-tree';
 import { devicesOf, sampleNames } from './damaged-image';
-import { newerTool, systemMkfs, type ErofsTool } from './erofs-utils';
+import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { KernelMount } from './kernel-mount';
 import { TemporaryDirectory } from './temporary-directory';
 import { describeHostTree, portable } from './tree-description';

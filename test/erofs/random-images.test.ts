@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { Pseudorandom } from './compressible-tree';
-import { newerTool, systemMkfs, type ErofsTool } from './erofs-utils';
+import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { compareWithEither } from './image-comparison';
 import { randomRecipe } from './random-options';
 import { makeRandomTree } from './random-tree';

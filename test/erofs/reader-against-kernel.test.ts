@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { ErofsImage } from '../../erofs/image';
 import { makeAwkwardTree } from './awkward-tree';
 import { devicesOf } from './damaged-image';
-import { systemMkfs } from './erofs-utils';
+import { systemMkfs } from '../../erofs/testing/erofs-utils';
 import { KernelMount } from './kernel-mount';
 import { TemporaryDirectory } from './temporary-directory';
 import { describeHostTree, describeImage, portable, type TreeDescription } from './tree-description';

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { CompressionOptions, CompressionRule, Encoder, EncoderSettings } from '../../../erofs/build';
 import { CompressionChoice } from '../../../erofs/writer/compression-choice';
+import { ENCODERS } from '../../../erofs/writer/encoder-settings';
 import { CommandError } from '../command-error';
 
 /** What the command line says about compression. */
@@ -20,16 +21,16 @@ export interface RuleChoice {
   readonly encoder: EncoderChoice;
 }
 
-const ENCODERS: readonly Encoder[] = ['lz4', 'lz4hc', 'zstd'];
+const NAMES = Object.keys(ENCODERS) as Encoder[];
 const ALL_FILES = '*';
 
 /** `lz4`, `zstd,19`, `none`: as `mkfs.erofs -z` takes them. */
 export function parseEncoder(text: string): EncoderChoice {
   const [name = '', level, ...rest] = text.split(',');
   if (name === 'none' && level === undefined) return 'none';
-  const encoder = ENCODERS.find((known) => known === name);
+  const encoder = NAMES.find((known) => known === name);
   if (encoder === undefined || rest.length > 0) {
-    throw new InvalidArgumentError(`It is none of: none, ${ENCODERS.join(', ')}; with a level: zstd,19.`);
+    throw new InvalidArgumentError(`It is none of: none, ${NAMES.join(', ')}; with a level: zstd,19.`);
   }
   if (level === undefined) return { encoder };
   if (!/^\d+$/.test(level)) throw new InvalidArgumentError(`The level "${level}" is no whole number.`);

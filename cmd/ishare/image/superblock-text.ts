@@ -1,6 +1,7 @@
 import { ALGORITHM_NAMES, type Algorithm } from '../../../erofs/format/compression';
 import { COMPAT, INCOMPAT, featureNames } from '../../../erofs/format/feature';
 import type { ErofsImage } from '../../../erofs/image';
+import { formatUuid } from '../../../erofs/uuid';
 import { xattrPrefixBytes } from '../../../erofs/xattr-name';
 import { formatBytes } from '../output';
 import { nidJson, timeText } from './inode-text';
@@ -25,7 +26,6 @@ export async function superblockFacts(image: ErofsImage): Promise<Fact[]> {
   );
   const fingerprintName =
     superblock.fingerprintPrefix === undefined ? undefined : names[superblock.fingerprintPrefix];
-  const uuid = superblock.uuid.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   const bytes = superblock.blocks * superblock.blockSize;
   const built = { seconds: superblock.buildTime, nanoseconds: superblock.fixedNanoseconds };
   return [
@@ -43,7 +43,7 @@ export async function superblockFacts(image: ErofsImage): Promise<Fact[]> {
       `byte ${superblock.sharedXattrOffset}`,
     ),
     fact('Built', 'built', built, timeText(built)),
-    fact('UUID', 'uuid', uuid),
+    fact('UUID', 'uuid', formatUuid(superblock.uuid)),
     {
       title: 'Volume name',
       text: visibleName(superblock.volumeName) || '-',

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, openSync, closeSync, readSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, openSync, closeSync, readSync, rmSync, writeSync } from 'node:fs';
 import { COMPAT, INCOMPAT } from '../../format/feature';
 import { superblockRecord, SUPERBLOCK_OFFSET } from '../../format/superblock';
 import { superblockChecksum } from '../../superblock';
+import { newerTool, systemFsck } from '../../testing/erofs-utils';
 import { BLOCK_SIZE } from '../geometry';
 
 /**
@@ -15,7 +14,7 @@ export function complaintsOfSystemFsck(image: string): string {
   copyFileSync(image, copy);
   try {
     forgetPrefixes(copy);
-    return complaints('fsck.erofs', ['--extract', copy]);
+    return systemFsck.complaints('--extract', copy);
   } finally {
     rmSync(copy);
   }
@@ -23,26 +22,8 @@ export function complaintsOfSystemFsck(image: string): string {
 
 /** fsck.erofs 1.9.2 or later, which checks fingerprints; undefined where ISHARE_TEST_EROFS_UTILS names no tree with one. */
 export function fingerprintFsck(): ((image: string) => string) | undefined {
-  // A Debian package and its libraries, unpacked into one tree.
-  const tree = process.env['ISHARE_TEST_EROFS_UTILS'];
-  if (tree === undefined) return undefined;
-  const program = join(tree, 'usr/bin/fsck.erofs');
-  if (!existsSync(program)) return undefined;
-  const loader = ['lib64', 'usr/lib64']
-    .map((name) => join(tree, name, 'ld-linux-x86-64.so.2'))
-    .find(existsSync);
-  const command =
-    loader === undefined
-      ? [program]
-      : [loader, '--library-path', join(tree, 'usr/lib/x86_64-linux-gnu'), program];
-  return (image) =>
-    complaints(command[0] ?? program, [...command.slice(1), '--extract', '--xattr-inode-digest', image]);
-}
-
-function complaints(program: string, args: readonly string[]): string {
-  const { status, stderr, stdout, error } = spawnSync(program, args, { encoding: 'utf8', timeout: 120_000 });
-  if (error !== undefined) throw error;
-  return status === 0 ? '' : `${program} ended with ${status}: ${stdout}${stderr}`;
+  const fsck = newerTool('fsck.erofs');
+  return fsck && ((image) => fsck.complaints('--extract', '--xattr-inode-digest', image));
 }
 
 function forgetPrefixes(image: string): void {
