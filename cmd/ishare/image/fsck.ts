@@ -50,7 +50,7 @@ async function fsck(path: string, flags: FsckFlags): Promise<number> {
     return CORRUPT;
   }
   await using opened = image;
-  requireDevices(opened, flags);
+  requireDevices(opened);
   const report = new Report(path, flags);
   const summary = await report.run(opened);
   await report.tell(report.findings, summary);
@@ -58,15 +58,10 @@ async function fsck(path: string, flags: FsckFlags): Promise<number> {
 }
 
 /** Without its devices an image may still hold all data, seen as one; else it cannot be judged. */
-function requireDevices({ sources, superblock, label }: ErofsImage, { device }: FsckFlags): void {
-  const { slots } = sources.devices;
-  if (device.length > 0) return;
-  const apart = slots.some(
-    ({ uniformAddress, blocks }) => (uniformAddress + blocks) * superblock.blockSize > sources.data.size,
-  );
-  if (!apart) return;
+function requireDevices({ missingDevices, label }: ErofsImage): void {
+  if (missingDevices === 0) return;
   throw new CommandError(
-    `${label}: its content is on ${slots.length} extra devices: name them with --device`,
+    `${label}: its content is on ${missingDevices} extra devices: name them with --device`,
   );
 }
 

@@ -81,10 +81,7 @@ export function paxSparse(records: readonly PaxRecord[]): PaxSparse | undefined 
 }
 
 /** The map of format 1.0, lines of digits that stand before the content and fill whole blocks. */
-export async function readLeadingSparseMap(
-  size: number,
-  take: TakeBytes,
-): Promise<SparseFile & { mapBytes: number }> {
+export async function readLeadingSparseMap(size: number, take: TakeBytes): Promise<SparseFile> {
   let text = '';
   let mapBytes = 0;
   const numbers: number[] = [];
@@ -103,7 +100,7 @@ export async function readLeadingSparseMap(
     if (numbers.length === 0) wanted = 1 + 2 * value;
     numbers.push(value);
   }
-  return { ...sparseFile(size, numbers.slice(1)), mapBytes };
+  return sparseFile(size, numbers.slice(1));
 }
 
 /** Throws BadFieldError unless the stretches lie in the file one after the other. */
