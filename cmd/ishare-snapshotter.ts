@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type ConfigOverrides } from '../config/load';
 import { configSchema, type Config } from '../config/schema';
 import { FuseUnavailableError } from '../fuse/errors';
+import { ForeignMountError } from '../ishare/stale-mounts';
+import { TakeoverRefusedError } from '../ishare/takeover/takeover-state';
 import { SnapshotterError } from '../snapshotter/errors';
 import { SocketError } from '../snapshotter/socket-server';
 import { Daemon } from './daemon/daemon';
@@ -94,7 +96,15 @@ async function main(): Promise<void> {
 }
 
 /** Errors whose message alone tells the user what to do. */
-const plainErrors = [ConfigError, StartError, FuseUnavailableError, SocketError, SnapshotterError];
+const plainErrors = [
+  ConfigError,
+  StartError,
+  FuseUnavailableError,
+  ForeignMountError,
+  TakeoverRefusedError,
+  SocketError,
+  SnapshotterError,
+];
 
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

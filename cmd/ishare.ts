@@ -1,11 +1,16 @@
 import { Command } from 'commander';
+import { cacheCommand } from './ishare/cache';
 import { CommandError } from './ishare/command-error';
 import { configCommand } from './ishare/config';
+import { doctorCommand } from './ishare/doctor';
 import { domainsCommand } from './ishare/domains';
+import { estimateCommand } from './ishare/estimate';
+import { explainCommand } from './ishare/explain';
 import { imageCommand } from './ishare/image';
 import { imagesCommand } from './ishare/images';
 import { inodesCommand } from './ishare/inodes';
 import { statusCommand } from './ishare/status';
+import { topCommand } from './ishare/top';
 import { errorCode } from '../linux/errno';
 import { version } from './version';
 
@@ -22,11 +27,16 @@ async function main(): Promise<void> {
     .version(version)
     .showHelpAfterError()
     .addCommand(statusCommand())
+    .addCommand(topCommand())
     .addCommand(domainsCommand())
     .addCommand(inodesCommand())
     .addCommand(imagesCommand())
+    .addCommand(explainCommand())
+    .addCommand(cacheCommand())
+    .addCommand(estimateCommand())
     .addCommand(imageCommand())
-    .addCommand(configCommand());
+    .addCommand(configCommand())
+    .addCommand(doctorCommand());
   await program.parseAsync();
 }
 

@@ -142,12 +142,11 @@ describe('rules', () => {
     (wanted) => {
       const open = policyOf({ rules: [{ choose: ['**', '*', '?*'] }] });
       const { domain, refused } = open.decide({ key: 'x/1/a', labels: { [DOMAIN_LABEL]: wanted } });
-      if (wanted === 'team-..') expect(domain).toBe(wanted);
-      else
-        expect({ domain, refused }).toEqual({
-          domain: undefined,
-          refused: wanted === '' ? undefined : wanted,
-        });
+      expect(domain).toBe(wanted === 'team-..' ? wanted : undefined);
+      // Long names are told in part.
+      expect(refused?.slice(0, 80)).toBe(
+        domain === wanted || wanted === '' ? undefined : wanted.slice(0, 80),
+      );
     },
   );
 });

@@ -15,6 +15,9 @@ export function namespaceOf(key: string): string | undefined {
   return CONTAINERD_KEY.exec(key)?.[1];
 }
 
+/** Characters of a refused name that are told. */
+const LONGEST_REFUSED = 80;
+
 type Labels = Readonly<Record<string, string>>;
 
 /** A snapshot that wants a domain. */
@@ -31,7 +34,7 @@ export interface DomainDecision {
   readonly domain: string | undefined;
   /** What in the configuration decided it, such as `domains.rules[2]` or `domains.default`. */
   readonly rule: string;
-  /** The domain that a label asked for and did not get. */
+  /** The domain that a label asked for and did not get, fit for a line in a log. */
   readonly refused: string | undefined;
 }
 
@@ -83,7 +86,17 @@ export class DomainPolicy {
 
 /** @param domain "": none. @param asked what a label asked for: refused unless it is what came out. */
 function decision(domain: string, rule: string, asked: string | undefined): DomainDecision {
-  return { domain: domain === '' ? undefined : domain, rule, refused: asked === domain ? undefined : asked };
+  return {
+    domain: domain === '' ? undefined : domain,
+    rule,
+    refused: asked === domain ? undefined : shortened(asked),
+  };
+}
+
+/** No domain's name is as long as what is left. */
+function shortened(asked: string | undefined): string | undefined {
+  if (asked === undefined || asked.length <= LONGEST_REFUSED) return asked;
+  return `${asked.slice(0, LONGEST_REFUSED)}... (${asked.length} characters)`;
 }
 
 function compile(rule: DomainRule, index: number): CompiledRule {

@@ -66,6 +66,8 @@ test('every combination of values that the schema allows is read back as it was 
     address: absolute,
     admin_address: absolute,
     log_level: fc.constantFrom('error', 'warn', 'info', 'debug'),
+    verify_on_read: fc.boolean(),
+    erofs_layers: fc.boolean(),
     domains: fc.record({
       default: fc.oneof(name, fc.constant('')),
       namespaces: fc.dictionary(namespace, fc.oneof(name, fc.constant('')), { noNullPrototype: true }),
@@ -177,28 +179,29 @@ describe('a wrong value is refused by file, key and what is allowed', () => {
 
   test.each(cases)('%s', async (text, key, reason) => {
     const message = await refusal(text);
-    expect(message.startsWith(`configuration ${file}: key ${key}: `)).toBe(true);
+    expect(message.startsWith(`configuration ${file}: key ${key} (line `)).toBe(true);
     expect(message).toContain(reason);
   });
 
   test('with a hint where a namespace with dots is not quoted', async () => {
     expect(await refusal('[domains.namespaces]\nk8s.io = "cluster"')).toContain(
-      'key domains.namespaces.k8s: must be the name of a domain; quote a namespace that has dots',
+      'key domains.namespaces.k8s (line 2): must be the name of a domain; quote a namespace that has dots',
     );
   });
 
   test('all of them at once', async () => {
     const message = await refusal('root = 1\nlog_level = 2\n[build]\nworkers = 3.5\n');
-    for (const key of ['root', 'log_level', 'build.workers']) expect(message).toContain(`key ${key}: `);
+    const lines = { root: 1, log_level: 2, 'build.workers': 4 };
+    for (const [key, line] of Object.entries(lines)) expect(message).toContain(`key ${key} (line ${line}): `);
   });
 });
 
 test.each([
-  ['rot = "/x"', 'rot'],
-  ['[fuse]\nread_ahead = 1', 'fuse.read_ahead'],
-  ['[domains]\nnamespace = {}', 'domains.namespace'],
-  ['[build]\n"two words" = 1', 'build."two words"'],
-  ['[metrics]\nport = 1', 'metrics'],
+  ['rot = "/x"', 'rot (line 1)'],
+  ['[fuse]\nread_ahead = 1', 'fuse.read_ahead (line 2)'],
+  ['[domains]\nnamespace = {}', 'domains.namespace (line 2)'],
+  ['[build]\n"two words" = 1', 'build."two words" (line 2)'],
+  ['[metrics]\nport = 1', 'metrics (line 1)'],
 ])('an unknown key is refused by name: %s', async (text, key) => {
   expect(await refusal(text)).toBe(`configuration ${file}: unknown key ${key}`);
 });

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { parse, TomlError } from 'smol-toml';
 import type { z } from 'zod';
+import { lineOfKey } from './key-line';
 import { configSchema, type Config } from './schema';
 
 export const DEFAULT_CONFIG_FILE = '/etc/ishare-snapshotter/config.toml';
 
-/** The configuration cannot be used. The message names the file, and the line or key. */
+/** The configuration cannot be used. The message names the file, the line and the key. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
@@ -22,7 +23,10 @@ export type ConfigOverrides = Partial<
 export async function loadConfig(file: string | undefined, overrides: ConfigOverrides): Promise<Config> {
   const name = file ?? DEFAULT_CONFIG_FILE;
   const text = await readText(name, file === undefined);
-  return check(name, { ...parseToml(name, text), ...overrides });
+  const values = parseToml(name, text);
+  const lineOf = (path: readonly PropertyKey[]): number | undefined =>
+    path[0] !== undefined && Object.hasOwn(overrides, path[0]) ? undefined : lineOfKey(text, path);
+  return check(name, { ...values, ...overrides }, lineOf);
 }
 
 async function readText(name: string, mayBeMissing: boolean): Promise<string> {
@@ -55,21 +59,29 @@ function parseToml(name: string, text: string): Record<string, unknown> {
   }
 }
 
-function check(name: string, values: unknown): Config {
+/** Where in the file a key is; undefined where it is not from there. */
+type LineOf = (path: readonly PropertyKey[]) => number | undefined;
+
+function check(name: string, values: unknown, lineOf: LineOf): Config {
   const result = configSchema.safeParse(values);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(describe);
+  const problems = result.error.issues.map((issue) => describe(issue, lineOf));
   throw new ConfigError(`configuration ${name}: ${problems.join('; ')}`, { cause: result.error });
 }
 
-function describe({ path, message, ...issue }: z.core.$ZodIssue): string {
+function describe({ path, message, ...issue }: z.core.$ZodIssue, lineOf: LineOf): string {
+  const place = (key: readonly PropertyKey[]): string => {
+    // A key that is missing is looked for where it should be.
+    const line = lineOf(key) ?? lineOf(key.slice(0, -1));
+    return line === undefined ? tomlKey(key) : `${tomlKey(key)} (line ${line})`;
+  };
   switch (issue.code) {
     case 'unrecognized_keys':
-      return `unknown key ${issue.keys.map((key) => tomlKey([...path, key])).join(', ')}`;
+      return `unknown key ${issue.keys.map((key) => place([...path, key])).join(', ')}`;
     case 'invalid_key':
-      return `key ${tomlKey(path)}: is no name of a containerd namespace`;
+      return `key ${place(path)}: is no name of a containerd namespace`;
     default:
-      return `key ${tomlKey(path)}: ${message}`;
+      return `key ${place(path)}: ${message}`;
   }
 }
 

@@ -92,6 +92,10 @@ export const configSchema = z.strictObject({
   /** Socket that the `ishare` command calls. */
   admin_address: absolutePath.default('/run/ishare-snapshotter/admin.sock'),
   log_level: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
+  /** Check every block of an image against its recorded digest each time that it is read. */
+  verify_on_read: z.boolean().default(false),
+  /** Take EROFS images as layers where containerd's erofs differ delivers them. */
+  erofs_layers: z.boolean().default(false),
   domains: z
     .strictObject({
       /** Domain of what no other rule names. */

@@ -26,9 +26,14 @@ export const MAX_NID = 2 ** 48 - 1;
 
 /** `value` as a nid; bit METABOX_NID may be set. */
 export function toNid(value: number): Nid {
+  if (!isNid(value)) throw new RangeError(`not a nid: ${value}`);
+  return value;
+}
+
+/** Whether a number can be a nid at all. */
+export function isNid(value: number): value is Nid {
   const slot = value >= METABOX_NID ? value - METABOX_NID : value;
-  if (!Number.isSafeInteger(value) || slot < 0 || slot > MAX_NID) throw new RangeError(`not a nid: ${value}`);
-  return value as Nid;
+  return Number.isSafeInteger(value) && slot >= 0 && slot <= MAX_NID;
 }
 
 /** Whether the inode of this nid lies in the metabox file (Linux 6.17). */

@@ -93,7 +93,10 @@ describe('a build that fails leaves nothing behind', () => {
     try {
       const root = directory({ big: file(new BytesContent(Buffer.alloc(5_000_000, 'x'))) });
       const build = buildImageOfTree(root, { target: scratch.join('images/image') });
-      await expect(build).rejects.toMatchObject({ code: 'ENOSPC' });
+      await expect(build).rejects.toMatchObject({
+        code: 'ENOSPC',
+        message: expect.stringContaining(scratch.join('images/.image.tmp-')) as string,
+      });
       expect(readdirSync(scratch.join('images'))).toEqual([]);
     } finally {
       scratch.shell('umount images');

@@ -1,7 +1,7 @@
 import { SystemCallError } from '../linux/errno';
 import type { BuildOptions, BuildProgress, BuildResult } from './build';
 import { MissingCodecError } from './compression/codec-error';
-import { ErofsCorruptError, ErofsUnsupportedError } from './errors';
+import { ErofsCorruptError, ErofsDigestError, ErofsUnsupportedError } from './errors';
 import { DependentUpperError, SourceChangedError, UnrepresentableError } from './writer/errors';
 import {
   DamagedCompressionError,
@@ -13,7 +13,7 @@ import {
 /** What a worker is told to build: the options that can cross threads. */
 export type BuildOrder = Pick<
   BuildOptions,
-  'source' | 'target' | 'fingerprintXattr' | 'compression' | 'threads'
+  'source' | 'target' | 'fingerprintXattr' | 'compression' | 'threads' | 'digests' | 'digestsTemporary'
 > & {
   readonly temporary: string;
 };
@@ -43,7 +43,7 @@ const classes: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
     ...[SystemCallError, TypeError, RangeError, MissingCodecError],
     ...[SourceChangedError, UnrepresentableError, DependentUpperError],
     ...[MalformedTarError, UnsupportedTarError, ImpossibleEntryError, DamagedCompressionError],
-    ...[ErofsCorruptError, ErofsUnsupportedError],
+    ...[ErofsCorruptError, ErofsUnsupportedError, ErofsDigestError],
   ].map((each) => [each.name, each] as const),
 );
 

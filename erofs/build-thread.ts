@@ -31,8 +31,8 @@ export interface Job {
 
 /** A job that a thread has. */
 interface RunningJob extends Job {
-  /** Path of the unfinished image. */
-  readonly temporary: string;
+  /** Paths of the unfinished image, and of its digest table. */
+  readonly unfinished: readonly string[];
   /** Ends the wait for an abort. */
   readonly release: () => void;
 }
@@ -69,16 +69,23 @@ export class BuildThread {
   take(job: Job): void {
     clearTimeout(this.#idle);
     this.#worker.ref();
-    const { source, target, fingerprintXattr, compression, threads, signal } = job.options;
+    const { source, target, fingerprintXattr, compression, threads, digests, signal } = job.options;
     const temporary = job.options.temporary ?? temporaryImageName(target);
+    const unfinished = [join(dirname(target), temporary)];
+    let { digestsTemporary } = job.options;
+    if (digests !== undefined) {
+      digestsTemporary ??= temporaryImageName(digests);
+      unfinished.push(join(dirname(digests), digestsTemporary));
+    }
     const abort = (): void => this.#send({ kind: 'abort' });
     signal?.addEventListener('abort', abort, { once: true });
     this.#job = {
       ...job,
-      temporary: join(dirname(target), temporary),
+      unfinished,
       release: () => signal?.removeEventListener('abort', abort),
     };
-    const order: BuildOrder = { source, target, fingerprintXattr, compression, threads, temporary };
+    const made = { source, target, temporary, digests, digestsTemporary };
+    const order: BuildOrder = { ...made, fingerprintXattr, compression, threads };
     this.#send({ kind: 'build', order });
   }
 
@@ -149,10 +156,10 @@ export class BuildThread {
         { cause: this.#failure },
       );
       try {
-        await rm(job.temporary, { force: true });
+        for (const path of job.unfinished) await rm(path, { force: true });
         job.reject(crash);
       } catch (error) {
-        job.reject(new AggregateError([crash, error], `${crash.message}, and its unfinished image stays`));
+        job.reject(new AggregateError([crash, error], `${crash.message}, and what is unfinished stays`));
       }
     }
     this.onExit();

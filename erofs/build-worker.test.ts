@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { buildImage } from './build';
 import { packError, unpackError } from './build-messages';
 import { BuildWorkerCrashedError, ImageBuilder, ImageBuilderClosedError } from './build-worker';
+import { ErofsDigestError } from './errors';
 import { SystemCallError } from '../linux/errno';
 import { DependentUpperError, UnrepresentableError } from './writer/errors';
 import { ScratchDirectory } from './writer/testing/scratch-directory';
@@ -180,6 +181,14 @@ describe('an error between threads', () => {
     expect(Object.entries(arrived).sort()).toEqual(Object.entries(error).sort());
     expect([arrived.name, arrived.message, arrived.stack]).toEqual([error.name, error.message, error.stack]);
     if (error.cause !== undefined) expect(arrived.cause).toBeInstanceOf(SystemCallError);
+  });
+
+  test('about digests keeps its place and both of them', () => {
+    const digests = { expected: 'aa', actual: 'bb' };
+    const error = new ErofsDigestError({ image: '/image', offset: 4096, field: 'image' }, 'differs', digests);
+    const arrived = unpackError(structuredClone(packError(error)));
+    expect(arrived).toBeInstanceOf(ErofsDigestError);
+    expect(arrived).toMatchObject({ ...digests, code: 'EIO', offset: 4096, message: error.message });
   });
 
   test('that is no error arrives as one', () => {

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { naming, withSubject } from '../linux/named-failure';
 import { dropCachedPages } from '../linux/page-cache';
+import { digestTableRoot, makeDigestTable, writeDigestTable } from './digests/table-writer';
 import { FINGERPRINT_DEFAULT_NAME } from './format/xattr';
 import { formatUuid } from './uuid';
 import { CompressionChoice } from './writer/compression-choice';
@@ -40,6 +42,13 @@ export interface ImageOptions {
   readonly threads?: number | undefined;
   /** Name for the unfinished image, see `temporaryImageName`. */
   readonly temporary?: string | undefined;
+  /**
+   * Absolute path of a digest table of the image (format/digest-table.ts). It is there, whole and synced, before the image
+   * is. None is made where it is left out.
+   */
+  readonly digests?: string | undefined;
+  /** Name for the unfinished table, beside it; like `temporary`. */
+  readonly digestsTemporary?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called now and then, and at the end of the data. */
   readonly onProgress?: ((progress: BuildProgress) => void) | undefined;
@@ -68,6 +77,8 @@ export interface BuildResult {
   readonly metadataBytes: number;
   /** One past the largest nid: how many inode numbers the image needs when nids are used for them. */
   readonly nidLimit: number;
+  /** SHA-256 of the digest table, lower-case hexadecimal; undefined where none was asked for. */
+  readonly digestsRoot?: string | undefined;
   /** Lower case, with hyphens. It depends on the tree alone, contents included. */
   readonly uuid: string;
 }
@@ -99,14 +110,20 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
 export async function buildImageOfTree(root: DirectoryNode, options: ImageOptions): Promise<BuildResult> {
   options.signal?.throwIfAborted();
   const choice = new CompressionChoice(options.compression);
+  const { digests } = options;
   const directory = dirname(options.target);
   const temporary = join(directory, options.temporary ?? temporaryImageName(options.target));
+  const unfinished = [temporary];
   let written: WrittenImage;
+  let table: Buffer | undefined;
   try {
-    written = await writeImage(temporary, directory, root, choice, options);
+    ({ written, table } = await writeImage(temporary, directory, root, choice, options));
+    if (table !== undefined && digests !== undefined) {
+      placeTable(table, digests, options.digestsTemporary ?? temporaryImageName(digests), unfinished);
+    }
     renameSync(temporary, options.target);
   } catch (error) {
-    removeUnfinished(temporary, error);
+    for (const path of unfinished) removeUnfinished(path, error);
     throw error;
   }
   syncDirectory(directory);
@@ -121,6 +138,7 @@ export async function buildImageOfTree(root: DirectoryNode, options: ImageOption
     codecs: codecsOf(choice.settings),
     metadataBytes: (layout.blocks - layout.sharedBlock) * BLOCK_SIZE,
     nidLimit: layout.nidLimit,
+    digestsRoot: table === undefined ? undefined : digestTableRoot(table),
     uuid: formatUuid(uuid),
   };
 }
@@ -143,13 +161,23 @@ export function isTemporaryImageName(name: string): boolean {
   return /^\..+\.tmp-[0-9a-f]{16}$/.test(name);
 }
 
+/** Writes a digest table to where it belongs, and syncs it. `unfinished` gets the paths that a failure must remove. */
+function placeTable(table: Buffer, path: string, temporaryName: string, unfinished: string[]): void {
+  const temporary = join(dirname(path), temporaryName);
+  unfinished.push(temporary);
+  naming(temporary, () => writeDigestTable(temporary, table));
+  renameSync(temporary, path);
+  unfinished.push(path);
+  syncDirectory(dirname(path));
+}
+
 function removeUnfinished(temporary: string, reason: unknown): void {
   try {
     rmSync(temporary, { force: true });
   } catch (error) {
     throw new AggregateError(
       [reason, error],
-      `${temporary}: the build failed, and its unfinished image stays`,
+      `${temporary}: the build failed, and what is unfinished stays`,
       { cause: error },
     );
   }
@@ -161,23 +189,27 @@ async function writeImage(
   root: DirectoryNode,
   choice: CompressionChoice,
   options: ImageOptions,
-): Promise<WrittenImage> {
+): Promise<{ written: WrittenImage; table: Buffer | undefined }> {
   const fd = openSync(path, 'wx+', 0o600);
   try {
     const { signal } = options;
+    const pace = new Pace(signal);
     const written = await writeImageTo(fd, {
       root,
       choice,
       fingerprintName: options.fingerprintXattr ?? FINGERPRINT_DEFAULT_NAME,
       threads: options.threads ?? availableParallelism(),
       spoolDirectory: directory,
-      pace: new Pace(signal),
+      pace,
       onProgress: options.onProgress,
     });
+    const table = options.digests === undefined ? undefined : await makeDigestTable(fd, pace);
     signal?.throwIfAborted();
     fsyncSync(fd);
     dropCachedPages(fd);
-    return written;
+    return { written, table };
+  } catch (error) {
+    throw withSubject(error, path);
   } finally {
     closeSync(fd);
   }
@@ -186,7 +218,7 @@ async function writeImage(
 function syncDirectory(path: string): void {
   const fd = openSync(path, 'r');
   try {
-    fsyncSync(fd);
+    naming(path, () => fsyncSync(fd));
   } finally {
     closeSync(fd);
   }

@@ -9,6 +9,8 @@ class CountingSource implements ByteSource {
   readonly label = 'counted';
   readonly reads: number[] = [];
   failure: Error | undefined;
+  /** A byte that no read gets past. */
+  damaged = Infinity;
   disposed = false;
 
   constructor(readonly bytes: Buffer) {}
@@ -21,6 +23,7 @@ class CountingSource implements ByteSource {
     this.reads.push(position);
     await Promise.resolve();
     if (this.failure !== undefined) throw this.failure;
+    if (this.damaged >= position && this.damaged < position + length) throw new Error('damaged');
     return Buffer.from(this.bytes.subarray(position, position + length));
   }
 
@@ -98,6 +101,20 @@ describe('CachedSource', () => {
     await expect(cached.read(0, 10)).rejects.toThrow('disk');
     source.failure = undefined;
     expect(await cached.read(0, 10)).toEqual(bytes.subarray(0, 10));
+  });
+
+  it('gives what is sound beside what is damaged, also where it reads ahead', async () => {
+    const source = new CountingSource(bytes);
+    source.damaged = 300;
+    const cached = new CachedSource(source, new CacheBudget(2000), 64);
+    for (let position = 0; position < 960; position += 64) {
+      const reads = [cached.read(position, 64), cached.read(position + 64, 40)];
+      for (const [index, read] of reads.entries()) {
+        const start = position + index * 64;
+        if (start === 256) await expect(read).rejects.toThrow('damaged');
+        else expect(await read).toEqual(bytes.subarray(start, start + (index === 0 ? 64 : 40)));
+      }
+    }
   });
 
   it('refuses ranges outside, also when their piece is cached', async () => {

@@ -11,6 +11,8 @@ export const CACHE_CHUNK = 32 * 1024;
  */
 const READ_AHEAD = 4;
 
+const EMPTY = Buffer.alloc(0);
+
 class Chunk implements CacheEntry {
   touched = false;
 
@@ -116,14 +118,11 @@ export class CachedSource implements ByteSource {
 
   /** Starts reading a piece, and perhaps some behind it; all who miss any of them wait for the one read. */
   #load(index: number): Promise<Buffer> {
-    const position = index * this.chunkBytes;
     const count = this.#chunks.has(index - 1) ? this.#missingFrom(index) : 1;
-    const read = this.source.read(position, Math.min(count * this.chunkBytes, this.size - position));
+    const together = this.#readPieces(index, count);
     const piece = (step: number): Promise<Buffer> => {
-      const kept = read
-        .then((bytes) =>
-          this.#keep(index + step, count === 1 && isWhole(bytes) ? bytes : this.#piece(bytes, step)),
-        )
+      const kept = this.#pieceOf(together, index, count, step)
+        .then((bytes) => this.#keep(index + step, bytes))
         .finally(() => this.#pending.delete(index + step));
       this.#pending.set(index + step, kept);
       return kept;
@@ -132,6 +131,33 @@ export class CachedSource implements ByteSource {
     // Nobody may wait for a piece that was read ahead: whoever asks for it next sees its failure, or asks anew.
     for (let step = 1; step < count; step++) piece(step).catch(() => undefined);
     return wanted;
+  }
+
+  /** One of `count` pieces that are read together; where that fails, alone, for another may be what is damaged. */
+  async #pieceOf(
+    together: Promise<readonly Buffer[]>,
+    index: number,
+    count: number,
+    step: number,
+  ): Promise<Buffer> {
+    try {
+      return (await together)[step] ?? EMPTY;
+    } catch (error) {
+      if (count === 1) throw error;
+      const [alone = EMPTY] = await this.#readPieces(index + step, 1);
+      return alone;
+    }
+  }
+
+  /** Pieces that follow one another, each with memory of its own. */
+  async #readPieces(index: number, count: number): Promise<readonly Buffer[]> {
+    const position = index * this.chunkBytes;
+    const length = Math.min(count * this.chunkBytes, this.size - position);
+    const copies = (bytes: Buffer): Buffer[] =>
+      Array.from({ length: count }, (_, step) => this.#piece(bytes, step));
+    if (this.source.lend !== undefined) return await this.source.lend(position, length, copies);
+    const bytes = await this.source.read(position, length);
+    return count === 1 && isWhole(bytes) ? [bytes] : copies(bytes);
   }
 
   /** How many pieces from `index` on are neither here nor on their way, up to READ_AHEAD. */

@@ -91,7 +91,7 @@ export class DeviceTable implements AsyncDisposable {
 
   /** Where block `block` of device `deviceId` is, for inode `nid`; only as many bits of the id count as the table needs. */
   locate(deviceId: number, block: number, nid: Nid): DevicePosition {
-    const number = this.number(deviceId);
+    const number = deviceId === 0 ? 0 : this.number(deviceId);
     if (number === 0) return this.#locateUniform(block);
     const slot = this.slots[number - 1];
     if (slot === undefined) {
@@ -110,6 +110,7 @@ export class DeviceTable implements AsyncDisposable {
   }
 
   #locateUniform(block: number): DevicePosition {
+    if (this.sources.length === 0) return { source: undefined, position: block * this.blockSize };
     for (const [index, { uniformAddress, blocks }] of this.slots.entries()) {
       const source = this.sources[index];
       if (source === undefined || uniformAddress === 0) continue;

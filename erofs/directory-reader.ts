@@ -5,6 +5,7 @@ import { FILE_TYPE, direntRecord } from './format/dirent';
 import { isDirectory, type Inode } from './inode';
 import type { ImageSources } from './image-sources';
 import { dataLayouts } from './layout/select';
+import { settle, waitFor, type Steps } from './steps';
 
 /** What a lookup gives. */
 export interface FoundEntry {
@@ -62,7 +63,12 @@ export class DirectoryReader {
     return candidate === undefined || index === undefined ? undefined : foundIn(candidate, index);
   }
 
-  async entriesFrom(directory: Inode, cookie: number, limit: number): Promise<DirectoryEntry[]> {
+  /** At once where the directory is in memory. */
+  entriesFrom(directory: Inode, cookie: number, limit: number): DirectoryEntry[] | Promise<DirectoryEntry[]> {
+    return settle(this.#entriesFrom(directory, cookie, limit));
+  }
+
+  *#entriesFrom(directory: Inode, cookie: number, limit: number): Steps<DirectoryEntry[]> {
     this.#requireDirectory(directory);
     if (!Number.isSafeInteger(cookie) || cookie < 0) {
       throw new ErofsUsageError(
@@ -80,8 +86,7 @@ export class DirectoryReader {
     let index = start % this.#positionsPerBlock;
     for (let number = Math.floor(start / this.#positionsPerBlock); number < blocks; number++, index = 0) {
       if (entries.length >= limit) break;
-      const read = this.#block(directory, number);
-      const block = read instanceof DirectoryBlock ? read : await read;
+      const block = yield* waitFor(this.#block(directory, number));
       for (; index < block.count && entries.length < limit; index++) {
         entries.push({
           name: block.name(index),

@@ -14,7 +14,7 @@ export interface ErofsErrorSite {
 }
 
 /** The errno that a file system call gets for each kind of error. */
-export type ErofsErrno = 'EUCLEAN' | 'EOPNOTSUPP' | 'EINVAL' | 'ENOTDIR' | 'EISDIR';
+export type ErofsErrno = 'EUCLEAN' | 'EIO' | 'EOPNOTSUPP' | 'EINVAL' | 'ENOTDIR' | 'EISDIR';
 
 /** Base of what this room throws about an image. `code` is the errno name to answer a file system request with. */
 export abstract class ErofsError extends Error {
@@ -46,8 +46,31 @@ export abstract class ErofsError extends Error {
 
 /** The image contradicts the format or itself, or ends too early. Linux answers EFSCORRUPTED, which is EUCLEAN. */
 export class ErofsCorruptError extends ErofsError {
-  override readonly name = 'ErofsCorruptError';
-  readonly code = 'EUCLEAN';
+  override readonly name: string = 'ErofsCorruptError';
+  readonly code: 'EUCLEAN' | 'EIO' = 'EUCLEAN';
+}
+
+/**
+ * The image file or its digest table is not what was recorded when the image was built: somebody has changed it, or the
+ * disk has. EIO, as dm-verity answers.
+ */
+export class ErofsDigestError extends ErofsCorruptError {
+  override readonly name = 'ErofsDigestError';
+  override readonly code = 'EIO';
+  /** SHA-256 that was recorded, hexadecimal; undefined where a length tells that something is wrong. */
+  readonly expected: string | undefined;
+  /** SHA-256 of what is there, where it was computed. */
+  readonly actual: string | undefined;
+
+  constructor(
+    site: ErofsErrorSite,
+    problem: string,
+    digests: { readonly expected?: string | undefined; readonly actual?: string | undefined } = {},
+  ) {
+    super(site, problem);
+    this.expected = digests.expected;
+    this.actual = digests.actual;
+  }
 }
 
 /** The image may be right, but uses something that this reader does not know. */

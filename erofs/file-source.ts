@@ -56,15 +56,16 @@ export class FileSource implements ByteSource {
     }
   }
 
-  async read(position: number, length: number): Promise<Buffer> {
+  async read(position: number, length: number, into?: Buffer): Promise<Buffer> {
     checkRange(this, position, length);
     if (length === 0) return Buffer.alloc(0);
     const fd = this.#fd;
     if (fd === undefined) throw new Error(`${this.label}: read after it was closed`);
     const skip = position % DIRECT_IO_ALIGNMENT;
     const span = Math.ceil((skip + length) / DIRECT_IO_ALIGNMENT) * DIRECT_IO_ALIGNMENT;
-    const small = span <= SCRATCH_BYTES;
-    const buffer = small ? (this.#scratch.pop() ?? rawAlignedBuffer(SCRATCH_BYTES)) : rawAlignedBuffer(span);
+    const given = into !== undefined && into.length >= span ? into : undefined;
+    const small = given === undefined && span <= SCRATCH_BYTES;
+    const buffer = given ?? (small ? this.#takeScratch() : rawAlignedBuffer(span));
     this.#reads++;
     try {
       await this.#fill(fd, buffer, position - skip, span, skip + length);
@@ -77,6 +78,10 @@ export class FileSource implements ByteSource {
       if (small && this.#scratch.length < SCRATCH_KEPT) this.#scratch.push(buffer);
       if (--this.#reads === 0) this.#idle?.();
     }
+  }
+
+  #takeScratch(): Buffer {
+    return this.#scratch.pop() ?? rawAlignedBuffer(SCRATCH_BYTES);
   }
 
   /** Waits for reads in flight, since their descriptor number could be given to another file. */

@@ -6,6 +6,7 @@ import { readCompressionConfiguration } from './compression/configuration';
 import { Decoding } from './compression/decoding';
 import { ImageCompression } from './compression/image-compression';
 import { DeviceTable } from './device-table';
+import { VerifyingSource, type ImageDigests } from './digests/verifying-source';
 import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directory-reader';
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
@@ -15,15 +16,15 @@ import { ImageSources } from './image-sources';
 import { isDirectory, isRegularFile, isSymlink, type Inode } from './inode';
 import { InodeSource } from './inode-source';
 import { InodeTable } from './inode-table';
-import type { DataExtent } from './layout/data-layout';
+import type { Allocate, DataExtent } from './layout/data-layout';
 import { dataLayouts } from './layout/select';
 import { ReadAheadSource } from './read-ahead-source';
-import { SUPERBLOCK_PROBE, decodeSuperblock, type Superblock } from './superblock';
+import { readSuperblock, type Superblock } from './superblock';
 import type { LongPrefix } from './xattr-prefixes';
 import { XattrReader, type Xattr } from './xattr-reader';
 
 export { Decoding };
-export type { DataExtent, DirectoryEntry, FoundEntry, Inode, Superblock, Xattr };
+export type { DataExtent, DirectoryEntry, FoundEntry, ImageDigests, Inode, Superblock, Xattr };
 
 /** Longest target that readlink(2) can give (PATH_MAX less its NUL). */
 const SYMLINK_MAX = 4095;
@@ -39,6 +40,8 @@ export interface OpenImageOptions {
   readonly label?: string;
   /** Paths of the extra devices, in the order of the image's table. */
   readonly devices?: readonly string[];
+  /** Digest table that every byte of the image, but not of its extra devices, is checked with when it is read. */
+  readonly digests?: ImageDigests | undefined;
 }
 
 /**
@@ -68,19 +71,27 @@ export class ErofsImage implements AsyncDisposable {
     sources.attachPacked(() => this.#packedFile());
   }
 
-  /** Opens an image file, checks its superblock and that its root is a directory. */
+  /**
+   * Opens an image file, checks its superblock and that its root is a directory. With `digests`, this and all methods
+   * reject with ErofsDigestError where the file is not what it was when they were recorded.
+   */
   static async open(path: string, options: OpenImageOptions = {}): Promise<ErofsImage> {
     const budget = options.budget ?? new CacheBudget(DEFAULT_BUDGET);
     const opened: ByteSource[] = [];
     try {
       const decoding = options.decoding ?? new Decoding();
-      const openAhead = async (file: string, label?: string): Promise<ByteSource> => {
-        const source = new ReadAheadSource(await FileSource.open(file, label), decoding.budget);
+      const readAhead = (file: ByteSource): ByteSource => {
+        const source = new ReadAheadSource(file, decoding.budget);
         opened.push(source);
         return source;
       };
-      const data = await openAhead(path, options.label ?? path);
-      for (const device of options.devices ?? []) await openAhead(device);
+      const { label = path, digests } = options;
+      const data = readAhead(
+        digests === undefined
+          ? await FileSource.open(path, label)
+          : await VerifyingSource.open(path, digests, label),
+      );
+      for (const device of options.devices ?? []) readAhead(await FileSource.open(device));
       const metadata = new CachedSource(data, budget);
       return await ErofsImage.fromSources(data, metadata, { budget, decoding, devices: opened.slice(1) });
     } catch (error) {
@@ -103,8 +114,7 @@ export class ErofsImage implements AsyncDisposable {
       readonly devices?: readonly ByteSource[];
     } = {},
   ): Promise<ErofsImage> {
-    const head = await data.read(0, Math.min(SUPERBLOCK_PROBE, data.size));
-    const superblock = decodeSuperblock(head, data.size, data.label);
+    const superblock = await readSuperblock(data);
     const devices = await DeviceTable.read(superblock, metadata, options.devices ?? []);
     const configuration = await readCompressionConfiguration(superblock, metadata);
     const compression = new ImageCompression(configuration, options.decoding ?? new Decoding());
@@ -149,7 +159,12 @@ export class ErofsImage implements AsyncDisposable {
    * Up to `limit` entries after `cookie` (0: from the start), in the order of the image, with "." and "..". Empty at
    * the end. Cookies are the same at all times, so that reading goes on from any of them. ENOTDIR on other inodes.
    */
-  entriesFrom(directory: Inode, cookie: number, limit: number): Promise<DirectoryEntry[]> {
+  async entriesFrom(directory: Inode, cookie: number, limit: number): Promise<DirectoryEntry[]> {
+    return this.#directories.entriesFrom(directory, cookie, limit);
+  }
+
+  /** The same, at once where nothing must be waited for. Throws or rejects as `entriesFrom` rejects. */
+  entries(directory: Inode, cookie: number, limit: number): DirectoryEntry[] | Promise<DirectoryEntry[]> {
     return this.#directories.entriesFrom(directory, cookie, limit);
   }
 
@@ -169,6 +184,14 @@ export class ErofsImage implements AsyncDisposable {
    * zeroes. EISDIR on directories, EINVAL on what else is no file.
    */
   async read(inode: Inode, offset: number, length: number): Promise<Buffer> {
+    return this.bytes(inode, offset, length);
+  }
+
+  /**
+   * The same, at once where nothing must be waited for. Throws or rejects as `read` rejects. The bytes may be put in memory
+   * from `allocate`, but need not be.
+   */
+  bytes(inode: Inode, offset: number, length: number, allocate?: Allocate): Buffer | Promise<Buffer> {
     if (!isRegularFile(inode)) {
       throw this.#usage(inode, isDirectory(inode) ? 'EISDIR' : 'EINVAL', 'is no regular file');
     }
@@ -177,7 +200,7 @@ export class ErofsImage implements AsyncDisposable {
     }
     const inside = Math.min(length, inode.size - offset);
     if (inside <= 0) return Buffer.alloc(0);
-    return dataLayouts[inode.layout].read(this.#sources, inode, offset, inside, 'data');
+    return dataLayouts[inode.layout].read(this.#sources, inode, offset, inside, 'data', allocate);
   }
 
   /** The extents of an inode's data, in order and without gaps, as the inode claims them. None for special files. */

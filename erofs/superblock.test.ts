@@ -7,7 +7,8 @@ import {
   superblockExtensionRecord,
   superblockRecord,
 } from './format/superblock';
-import { decodeSuperblock, superblockChecksum, type Superblock } from './superblock';
+import { MemorySource } from './memory-source';
+import { decodeSuperblock, readSuperblock, superblockChecksum, type Superblock } from './superblock';
 
 const BLOCKS = 3;
 type Values = Parameters<typeof superblockRecord.write>[2];
@@ -81,5 +82,25 @@ describe('decodeSuperblock', () => {
     const bytes = image({ featureIncompat: INCOMPAT.METABOX, extensionSlots: 1 });
     superblockExtensionRecord.write(bytes, SUPERBLOCK_OFFSET + 128, { metaboxNid: toNid(2 ** 52 + 3) });
     expect(() => decodeSuperblock(bytes, bytes.length, 'test')).toThrow(ErofsCorruptError);
+  });
+});
+
+describe('readSuperblock', () => {
+  it.each([512, 4096, 8192, 65536])(
+    'reads no more than it needs with blocks of %i bytes',
+    async (blockSize) => {
+      const bytes = image({ featureCompat: COMPAT.SB_CHKSUM }, blockSize);
+      superblockRecord.fields.checksum.write(bytes, SUPERBLOCK_OFFSET, superblockChecksum(bytes, blockSize));
+      const source = new MemorySource(bytes, 'test');
+      const read = jest.spyOn(source, 'read');
+      expect(await readSuperblock(source)).toEqual(decodeSuperblock(bytes, bytes.length, 'test'));
+      const ends = read.mock.calls.map(([position, length]) => position + length);
+      expect(Math.max(...ends)).toBe(Math.min(bytes.length, Math.max(4096, blockSize)));
+    },
+  );
+
+  it.each([0, 1100, 4096])('refuses an image of %i bytes', async (length) => {
+    const source = new MemorySource(image({}, 65536).subarray(0, length), 'test');
+    await expect(readSuperblock(source)).rejects.toThrow(ErofsCorruptError);
   });
 });

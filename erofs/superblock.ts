@@ -1,3 +1,4 @@
+import type { ByteSource } from './byte-source';
 import { crc32c } from './crc32c';
 import {
   isMetaboxNid,
@@ -71,9 +72,6 @@ const BLOCK_BITS_MAX = 16;
 /** Linux reads superblock and extension from one page. */
 const SUPERBLOCK_END_MAX = 4096;
 
-/** Bytes from the start of an image that `decodeSuperblock` wants to see, where the image has them. */
-export const SUPERBLOCK_PROBE = 2 ** BLOCK_BITS_MAX + SUPERBLOCK_OFFSET;
-
 /**
  * Checksum over the superblock's block, the checksum field taken as zero. `image` holds the image from its first
  * byte at least to the end of that block.
@@ -87,9 +85,18 @@ export function superblockChecksum(image: Buffer, blockSize: number): number {
   return crc32c(block.subarray(offset + width), register);
 }
 
+/** Reads the superblock of an image, and no more of it than that takes. Rejects as `decodeSuperblock` throws. */
+export async function readSuperblock(image: ByteSource): Promise<Superblock> {
+  const start = await image.read(0, Math.min(SUPERBLOCK_END_MAX, image.size));
+  const { blkszbits } = superblockRecord.read(start, SUPERBLOCK_OFFSET, { image: image.label, origin: 0 });
+  const wanted = Math.min(2 ** Math.min(blkszbits, BLOCK_BITS_MAX), image.size);
+  const head = wanted > start.length ? await image.read(0, wanted) : start;
+  return decodeSuperblock(head, image.size, image.label);
+}
+
 /**
- * Reads and checks the superblock. `head` is the beginning of the image (SUPERBLOCK_PROBE bytes, or all of a
- * shorter image), `imageSize` its length in bytes. Throws ErofsCorruptError, or ErofsUnsupportedError naming features.
+ * Decodes and checks the superblock. `head` is the beginning of the image (its first block, 4096 bytes at least, or all
+ * of a shorter image), `imageSize` its length in bytes. Throws ErofsCorruptError, or ErofsUnsupportedError naming features.
  */
 export function decodeSuperblock(head: Buffer, imageSize: number, label: string): Superblock {
   const site: Site = { image: label, origin: 0 };

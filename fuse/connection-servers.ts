@@ -7,20 +7,31 @@ import { errorCode } from '../linux/errno';
  * kernels that do not say which connection a descriptor belongs to (fs/fuse/dev.c, fuse_dev_show_fdinfo()).
  */
 export async function connectionServers(minor: number): Promise<number[]> {
-  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const servers: number[] = [];
-  for (const name of names) if (await serves(name, minor)) servers.push(Number(name));
+  return (await serversByConnection()).get(minor) ?? [];
+}
+
+/** The same of all connections that somebody serves, by minor device number. */
+export async function serversByConnection(): Promise<Map<number, number[]>> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const servers = new Map<number, number[]>();
+  for (const pid of pids) {
+    for (const minor of await connectionsOf(pid)) {
+      servers.set(minor, [...(servers.get(minor) ?? []), Number(pid)]);
+    }
+  }
   return servers;
 }
 
-async function serves(pid: string, minor: number): Promise<boolean> {
-  const descriptors = await orNothing(readdir(`/proc/${pid}/fd`));
-  for (const descriptor of descriptors ?? []) {
+async function connectionsOf(pid: string): Promise<Set<number>> {
+  const descriptors = (await orNothing(readdir(`/proc/${pid}/fd`))) ?? [];
+  const connections = new Set<number>();
+  for (const descriptor of descriptors) {
     if ((await orNothing(readlink(`/proc/${pid}/fd/${descriptor}`))) !== '/dev/fuse') continue;
     const info = await orNothing(readFile(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'));
-    if (Number(/^fuse_connection:\s*(\d+)$/m.exec(info ?? '')?.[1]) === minor) return true;
+    const minor = /^fuse_connection:\s*(\d+)$/m.exec(info ?? '')?.[1];
+    if (minor !== undefined) connections.add(Number(minor));
   }
-  return false;
+  return connections;
 }
 
 /** Processes and descriptors may be gone, or somebody else's, between one look and the next. */

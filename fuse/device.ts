@@ -42,6 +42,11 @@ export class FuseDevice implements Disposable {
     }
   }
 
+  /** Takes over a connection that is mounted already: a descriptor of it, which belongs to the device from here on. */
+  static adopt(descriptor: Descriptor): FuseDevice {
+    return new FuseDevice(descriptor);
+  }
+
   /** For mount options: `fd=N`. */
   get number(): number {
     return this.#descriptor.number;

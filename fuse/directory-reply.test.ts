@@ -55,7 +55,7 @@ const names = fc.array(
 test('what was taken comes back in order, and what was not would not have fitted', () => {
   fc.assert(
     fc.property(names, fc.integer({ min: 0, max: 8192 }), fc.boolean(), (all, capacity, plus) => {
-      const reply = new DirectoryReply(capacity, plus);
+      const reply = new DirectoryReply(Buffer.alloc(capacity, 0xa5), plus);
       let taken = 0;
       while (taken < all.length && reply.add(item(all[taken]!, taken, plus))) taken += 1;
       const bytes = reply.bytes();
@@ -79,7 +79,7 @@ test('what was taken comes back in order, and what was not would not have fitted
 });
 
 test('an entry without attributes has node id 0, so that the kernel looks it up itself', () => {
-  const reply = new DirectoryReply(4096, true);
+  const reply = new DirectoryReply(Buffer.alloc(4096, 0xa5), true);
   reply.add(item(Buffer.from('.'), 0, false));
   expect(unpack(reply.bytes(), true)).toMatchObject([{ name: '.', node: 0n }]);
 });

@@ -1,8 +1,9 @@
 import { DirectoryReply } from './directory-reply';
-import { FuseError } from './errors';
+import { FuseError, ProtocolError } from './errors';
 import {
   fileHandle,
   nodeId,
+  type Allocate,
   type Entry,
   type FileSystem,
   type MaybePromise,
@@ -18,6 +19,7 @@ import {
   encodeStatx,
   writeU64,
 } from './protocol/encode';
+import { ReadFlag, SEEK_DATA, SEEK_HOLE } from './protocol/flags';
 import { Opcode, writingOpcodes } from './protocol/opcode';
 import {
   BatchForgetIn,
@@ -40,14 +42,20 @@ const EMPTY = Buffer.alloc(0);
 /** The kernel asks for a few pages of a directory at a time; giving less than asked for is always right. */
 const MAX_DIRECTORY_REPLY = 1 << 20;
 
-/** Turns one decoded request into a call of the file system, and its result into the bytes of the reply's body. */
+/**
+ * Turns one decoded request into a call of the file system, and its result into the bytes of the reply's body, which may be
+ * in memory from `allocate`. The body of the request is read before this returns: another takes its place. A READ of more
+ * than `largestRead` bytes is refused.
+ */
 export function dispatch(
   fileSystem: FileSystem,
   opcode: number,
-  nodeNumber: number,
+  node: NodeId,
+  unique: bigint,
   body: RequestBody,
+  allocate: Allocate,
+  largestRead: number,
 ): MaybePromise<Reply> {
-  const node = nodeId(nodeNumber);
   switch (opcode) {
     case Opcode.LOOKUP:
       return map(fileSystem.lookup(node, body.name(0)), encodeLookup);
@@ -60,26 +68,26 @@ export function dispatch(
       return fileSystem.readlink(node);
     case Opcode.OPEN:
       if (fileSystem.open === undefined) throw new FuseError('ENOSYS');
-      return map(fileSystem.open(node, body.u32(OpenIn.flags)), encodeOpen);
+      return map(fileSystem.open(node, body.u32(OpenIn.flags), unique), encodeOpen);
     case Opcode.RELEASE:
-      fileSystem.release?.(node, fileHandle(body.u64(ReleaseIn.fh)));
+      fileSystem.release?.(node, fileHandle(body.u64(ReleaseIn.fh)), unique);
       return EMPTY;
     case Opcode.READ:
       return fileSystem.read(
         node,
         fileHandle(body.u64(ReadIn.fh)),
-        body.u64(ReadIn.offset),
-        body.u32(ReadIn.length),
+        body.position(ReadIn.offset),
+        readLength(body, largestRead),
+        (body.u32(ReadIn.readFlags) & ReadFlag.LOCKOWNER) !== 0,
+        allocate,
       );
     case Opcode.READDIR:
     case Opcode.READDIRPLUS:
-      return readDirectory(fileSystem, node, body, opcode === Opcode.READDIRPLUS);
+      return readDirectory(fileSystem, node, body, opcode === Opcode.READDIRPLUS, allocate);
     case Opcode.GETXATTR:
       return getXattr(fileSystem, node, body);
     case Opcode.LISTXATTR:
-      return map(fileSystem.listXattrs(node), (names) =>
-        xattrReply(nameList(names), body.u32(GetxattrIn.length)),
-      );
+      return listXattrs(fileSystem, node, body);
     case Opcode.STATFS:
       return map(fileSystem.statistics(), encodeStatfs);
     case Opcode.LSEEK:
@@ -115,10 +123,23 @@ function readDirectory(
   node: NodeId,
   body: RequestBody,
   plus: boolean,
+  allocate: Allocate,
 ): MaybePromise<Buffer> {
-  const sink = new DirectoryReply(Math.min(body.u32(ReadIn.length), MAX_DIRECTORY_REPLY), plus);
-  const done = fileSystem.readDirectory(node, body.u64(ReadIn.offset), sink);
+  const sink = new DirectoryReply(allocate(Math.min(body.u32(ReadIn.length), MAX_DIRECTORY_REPLY)), plus);
+  const done = fileSystem.readDirectory(node, body.position(ReadIn.offset), sink);
   return done instanceof Promise ? done.then(() => sink.bytes()) : sink.bytes();
+}
+
+/** The kernel would take less than it asked for as the end of the file. */
+function readLength(body: RequestBody, largest: number): number {
+  const length = body.u32(ReadIn.length);
+  if (length > largest) throw new ProtocolError(`READ: ${length} bytes, more than the agreed ${largest}`);
+  return length;
+}
+
+function listXattrs(fileSystem: FileSystem, node: NodeId, body: RequestBody): MaybePromise<Buffer> {
+  const room = body.u32(GetxattrIn.length);
+  return map(fileSystem.listXattrs(node), (names) => xattrReply(nameList(names), room));
 }
 
 function getXattr(fileSystem: FileSystem, node: NodeId, body: RequestBody): MaybePromise<Buffer> {
@@ -146,7 +167,10 @@ function nameList(names: readonly Buffer[]): Buffer {
 
 function seek(fileSystem: FileSystem, node: NodeId, body: RequestBody): MaybePromise<Buffer> {
   if (fileSystem.seek === undefined) throw new FuseError('ENOSYS');
-  return map(fileSystem.seek(node, body.u64(LseekIn.offset), body.u32(LseekIn.whence)), (offset) => {
+  const whence = body.u32(LseekIn.whence);
+  // The kernel knows by itself where the others lead.
+  if (whence !== SEEK_DATA && whence !== SEEK_HOLE) throw new FuseError('EINVAL');
+  return map(fileSystem.seek(node, body.position(LseekIn.offset), whence), (offset) => {
     const reply = Buffer.alloc(LseekOut.size);
     writeU64(reply, offset, LseekOut.offset);
     return reply;

@@ -11,6 +11,12 @@ export const NO_HANDLE = fileHandle(0);
 /** Number of a file registered with FUSE_DEV_IOC_BACKING_OPEN, valid for one connection. */
 export type BackingId = number & { readonly __brand: 'BackingId' };
 
+/**
+ * Gives memory for an answer, of so many bytes. It holds whatever it held before, and is used for other answers once
+ * this one is written: nothing may be kept in it.
+ */
+export type Allocate = (length: number) => Buffer;
+
 export interface Timestamp {
   /** Seconds since 1970, negative before. */
   readonly seconds: number;
@@ -98,12 +104,26 @@ export interface FileSystem {
    */
   statx?(node: NodeId): MaybePromise<Attributes>;
   readlink(node: NodeId): MaybePromise<Buffer>;
-  /** `flags` are those of open(2). */
-  open?(node: NodeId, flags: number): MaybePromise<OpenAnswer>;
+  /**
+   * `flags` are those of open(2). `unique` is the request's number; its highest bit is set where the kernel has asked another
+   * process before that did not answer, or died right after it had.
+   */
+  open?(node: NodeId, flags: number, unique: bigint): MaybePromise<OpenAnswer>;
   /** After the last descriptor is closed. The kernel also calls it for an open whose reply it no longer wanted. */
-  release?(node: NodeId, handle: FileHandle): void;
-  /** Up to `length` bytes from `offset`: all of them, unless the file ends before. */
-  read(node: NodeId, handle: FileHandle, offset: number, length: number): MaybePromise<Buffer>;
+  release?(node: NodeId, handle: FileHandle, unique: bigint): void;
+  /**
+   * Up to `length` bytes from `offset`: all of them, unless the file ends before. `uncached`: the kernel will not keep
+   * them, because the file was opened with O_DIRECT, or answered with DIRECT_IO and not mapped. The answer may be in memory
+   * from `allocate`, or in any other.
+   */
+  read(
+    node: NodeId,
+    handle: FileHandle,
+    offset: number,
+    length: number,
+    uncached: boolean,
+    allocate: Allocate,
+  ): MaybePromise<Buffer>;
   /** Gives the entries from `cookie` (0: the first) to the sink until it is full or the directory ends. */
   readDirectory(node: NodeId, cookie: number, sink: DirectorySink): MaybePromise<void>;
   /** Undefined where the inode has no such attribute. */
@@ -113,4 +133,6 @@ export interface FileSystem {
   /** SEEK_DATA and SEEK_HOLE. Absent: the kernel treats files as all data. */
   seek?(node: NodeId, offset: number, whence: number): MaybePromise<number>;
   forget?(node: NodeId, lookups: number): void;
+  /** No request waits: a short piece of work may be done ahead of the next ones, or begun. Must not throw. */
+  idle?(): void;
 }

@@ -29,11 +29,15 @@ export class Notifier {
     await this.#last;
   }
 
-  /** Forgets attributes and cached pages of an inode. False where the kernel does not know the inode. */
-  invalidateInode(node: NodeId): Promise<boolean> {
+  /**
+   * Forgets attributes and cached pages of an inode: those in `length` bytes from `offset`, or, with length 0, all from
+   * there on. False where the kernel does not know the inode.
+   */
+  invalidateInode(node: NodeId, offset = 0, length = 0): Promise<boolean> {
     const body = Buffer.alloc(NotifyInvalInode.size);
     writeU64(body, node, NotifyInvalInode.nodeid);
-    // Offset 0 and length 0 mean all pages.
+    writeU64(body, offset, NotifyInvalInode.offset);
+    writeU64(body, length, NotifyInvalInode.length);
     return this.#send(Notification.INVAL_INODE, body);
   }
 
@@ -44,6 +48,14 @@ export class Notifier {
     body.writeUInt32LE(name.length, NotifyInvalEntry.nameLength);
     name.copy(body, NotifyInvalEntry.size);
     return this.#send(Notification.INVAL_ENTRY, body);
+  }
+
+  /**
+   * Asks for all requests again that were read and not answered, by whoever served the connection before (Linux 6.9). They
+   * come with the highest bit of their number set.
+   */
+  async resend(): Promise<void> {
+    await this.#send(Notification.RESEND, Buffer.alloc(0));
   }
 
   #send(code: number, body: Buffer): Promise<boolean> {

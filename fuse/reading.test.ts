@@ -77,6 +77,17 @@ test('holes and data are found', async () => {
   ]);
 });
 
+test('a position far beyond the end, which everybody may seek, leads nowhere and is no fault', async () => {
+  fileSystem.file(fileSystem.root, 'file', Buffer.alloc(5000, 1));
+  const directory = fileSystem.directory(fileSystem.root, 'directory');
+  fileSystem.file(directory, 'entry', '');
+  served = await ServedMount.attached(fileSystem);
+  expect(await inClient('atFarPosition', inMount('file'))).toBe('ENXIO');
+  expect(await inClient('atFarPosition', inMount('directory'))).toBe(0);
+  expect(served.count('LSEEK')).toBe(1);
+  expect(served.faults).toEqual([]);
+});
+
 test('a file system that knows no holes has files full of data', async () => {
   fileSystem.file(fileSystem.root, 'file', Buffer.alloc(5000));
   Object.defineProperty(fileSystem, 'seek', { value: undefined });

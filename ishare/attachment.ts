@@ -2,36 +2,48 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import { FuseError } from '../fuse/errors';
-import type { Backing, DedupInode } from './dedup-inode';
-import type { DedupTable } from './dedup-table';
+import type { NodeId } from '../fuse/file-system';
+import type { DedupInode } from './dedup-inode';
+import type { DedupTable, Reference } from './dedup-table';
 import { parseFingerprint } from './fingerprint';
+import type { ImageClaims, ImageTrust } from './image-trust';
 import { ImageTree, type ImageNumbers } from './image-tree';
-import type { LayerAttachment } from './layer-server';
-import { imageNode, slotOf } from './node-numbers';
+import type { Domain, LayerAttachment } from './layer-server';
+import { dedupNode, imageNode, slotOf } from './node-numbers';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
 const SLICE_MS = 2;
 
-export interface SharedFile {
-  readonly inode: DedupInode;
-  readonly backing: Backing;
+export interface AttachmentEvents {
+  /** A file has a fingerprint and is not shared all the same: the first one for each reason. */
+  refused(attachment: Attachment, nid: Nid, reason: string): void;
+  /** A file has got an inode for itself. */
+  ownInodeMade(inode: DedupInode, nid: Nid): void;
+  /** Nothing will be opened through an inode that belonged to one file alone: its pages are of no use. */
+  ownInodeLeft(inode: DedupInode): void;
 }
-
-/** A file that has a fingerprint and is not shared all the same. */
-export type OnRefused = (attachment: Attachment, nid: Nid, reason: string) => void;
 
 /**
  * One image in one domain (or in none): open, with a reference to the dedup inode of each of its files. The image
  * stays open until the attachment is detached and the last file that was opened through it is closed.
+ *
+ * A file whose fingerprint is not believed has a dedup inode of its own. It moves to the shared one when it is opened and
+ * was not open before: the kernel refuses to change what an open inode passes through to. Once the image is quarantined, it
+ * moves back in the same way.
  */
 export class Attachment {
   readonly id: number;
   /** How the images mount shows it. */
   readonly tree: ImageTree;
   readonly #table: DedupTable;
-  readonly #onRefused: OnRefused;
-  /** By nid; null stands for a file that is not shared. */
-  readonly #files = new Map<Nid, SharedFile | null>();
+  readonly #claims: ImageClaims;
+  readonly #events: AttachmentEvents;
+  /** By nid; null stands for a file that is never shared. */
+  readonly #shared = new Map<Nid, Reference | null>();
+  /** Inodes that belong to one file of this image. They stay to the end, since what is mapped may still read them. */
+  readonly #own = new Map<Nid, Reference>();
+  readonly #ownLeft = new Set<Nid>();
+  readonly #refusals = new Set<string>();
   #detached = false;
   #openFiles = 0;
   #scan: Promise<void> = Promise.resolve();
@@ -41,23 +53,33 @@ export class Attachment {
     /** Owned: closed with the attachment. */
     readonly image: ErofsImage,
     table: DedupTable,
-    onRefused: OnRefused,
+    claims: ImageClaims,
+    events: AttachmentEvents,
   ) {
     this.id = layer.attachmentId;
     this.tree = new ImageTree(image, numbersIn(layer));
     this.#table = table;
-    this.#onRefused = onRefused;
+    this.#claims = claims;
+    this.#events = events;
   }
 
   get detached(): boolean {
     return this.#detached;
   }
 
-  /** Number of its files that have a dedup inode. Exact once `scanned` has resolved. */
+  get trust(): ImageTrust {
+    return this.#claims.trust;
+  }
+
+  /** The shared inodes that its files have references to, by nid. Complete once `scanned` has resolved. */
+  *sharedInodes(): Generator<readonly [Nid, DedupInode]> {
+    for (const [nid, file] of this.#shared)
+      if (file?.backing.distrusted === false) yield [nid, file.inode] as const;
+  }
+
+  /** Number of its files that have a shared dedup inode. Exact once `scanned` has resolved. */
   get sharedFiles(): number {
-    let count = 0;
-    for (const file of this.#files.values()) if (file !== null) count += 1;
-    return count;
+    return [...this.sharedInodes()].length;
   }
 
   /** Resolves when every file's reference has been taken. */
@@ -67,18 +89,24 @@ export class Attachment {
 
   /**
    * Takes the references of all files, in slices between other work. Files that are opened meanwhile take theirs
-   * on the spot, so nothing waits for this.
+   * on the spot, so nothing waits for this. Does nothing while the image as a whole is not believed.
    */
   startScan(onFailure: (error: unknown) => void): void {
-    if (this.layer.domain === undefined) return;
-    this.#scan = this.#takeReferences().catch(onFailure);
+    const { trust } = this.#claims;
+    if (this.layer.domain === undefined || trust === 'unverified' || trust === 'quarantined') return;
+    this.#scan = this.#scan.then(() => this.#takeReferences()).catch(onFailure);
+  }
+
+  /** The image was quarantined: nothing new opens through what it shares. */
+  distrust(): void {
+    for (const file of this.#shared.values()) if (file !== null) file.backing.distrusted = true;
   }
 
   async #takeReferences(): Promise<void> {
     let sliceStart = performance.now();
     for await (const inode of this.image.files()) {
       if (this.#detached) return;
-      await this.sharedFile(inode);
+      await this.#sharedFile(inode);
       if (performance.now() - sliceStart > SLICE_MS) {
         await nextTurn();
         sliceStart = performance.now();
@@ -86,36 +114,109 @@ export class Attachment {
     }
   }
 
-  /** The dedup inode of one of this image's files, or undefined where the file is not shared. */
-  async sharedFile(inode: Inode): Promise<SharedFile | undefined> {
+  /**
+   * The dedup inode that an open of one of this image's files passes through to, or undefined where it has none. The
+   * answer may change, and must not be asked for while the file is open.
+   */
+  async servedBy(inode: Inode): Promise<Reference | undefined> {
     const { domain } = this.layer;
     if (domain === undefined) return undefined;
-    const known = this.#files.get(inode.nid);
-    if (known !== undefined) return known ?? undefined;
+    const shared = await this.#sharedFile(inode);
+    if (shared === 'not believed') return this.#ownFile(domain, inode);
+    if (shared !== undefined) this.#leaveOwn(inode.nid);
+    return shared;
+  }
+
+  /** How an open of this file would be served now, without taking a reference. */
+  async explain(
+    inode: Inode,
+  ): Promise<{ readonly fingerprint: Buffer | undefined; readonly reference: Reference | undefined }> {
+    const shared = this.#shared.get(inode.nid);
+    const usable = shared?.backing.distrusted === false ? shared : this.#own.get(inode.nid);
+    return { fingerprint: await this.image.fingerprint(inode), reference: usable };
+  }
+
+  async #sharedFile(inode: Inode): Promise<Reference | 'not believed' | undefined> {
+    const known = this.#knownFile(inode.nid);
+    if (known !== 'unknown') return known;
     const value = await this.image.fingerprint(inode);
     // Scan and open may both have come here for the same file: whoever returns first takes the reference.
-    const meanwhile = this.#files.get(inode.nid);
-    if (meanwhile !== undefined) return meanwhile ?? undefined;
-    if (this.#detached) return undefined;
-    const file = this.#reference(inode, value);
-    this.#files.set(inode.nid, file);
+    const meanwhile = this.#knownFile(inode.nid);
+    if (meanwhile !== 'unknown') return meanwhile;
+    return this.#detached ? undefined : this.#reference(inode, value);
+  }
+
+  #knownFile(nid: Nid): Reference | 'not believed' | 'unknown' | undefined {
+    const known = this.#shared.get(nid);
+    if (known === undefined) return 'unknown';
+    if (known === null) return undefined;
+    return known.backing.distrusted ? 'not believed' : known;
+  }
+
+  #reference(inode: Inode, value: Buffer | undefined): Reference | 'not believed' | undefined {
+    const { domain } = this.layer;
+    const fingerprint = value && parseFingerprint(value);
+    if (domain === undefined || fingerprint === undefined) {
+      if (value !== undefined) this.#refuse(inode.nid, 'its fingerprint is not "sha256:" and 32 bytes');
+      this.#shared.set(inode.nid, null);
+      return undefined;
+    }
+    if (!this.#claims.believes(inode.nid, fingerprint)) return 'not believed';
+    const result = this.#table.reference(domain, fingerprint, inode.size, this, inode.nid);
+    if (typeof result === 'string') this.#refuse(inode.nid, result);
+    const file = typeof result === 'string' ? null : result;
+    this.#shared.set(inode.nid, file);
     return file ?? undefined;
   }
 
-  #reference(inode: Inode, value: Buffer | undefined): SharedFile | null {
-    const { domain } = this.layer;
-    if (value === undefined || domain === undefined) return null;
-    const fingerprint = parseFingerprint(value);
-    if (fingerprint === undefined) {
-      this.#onRefused(this, inode.nid, 'its fingerprint is not "sha256:" and 32 bytes');
-      return null;
-    }
-    const result = this.#table.reference(domain, fingerprint, inode.size, this, inode.nid);
+  #ownFile(domain: Domain, inode: Inode): Reference | undefined {
+    const known = this.#own.get(inode.nid);
+    this.#ownLeft.delete(inode.nid);
+    if (known !== undefined || this.#detached) return known;
+    const result = this.#table.referenceOwn(domain, inode.size, this, inode.nid);
     if (typeof result === 'string') {
-      this.#onRefused(this, inode.nid, result);
-      return null;
+      this.#refuse(inode.nid, result);
+      return undefined;
     }
+    this.#own.set(inode.nid, result);
+    this.#events.ownInodeMade(result.inode, inode.nid);
     return result;
+  }
+
+  /**
+   * The reference that an earlier process had for this file, on the dedup inode `node`: what was believed then stays as
+   * it was for files that are open. Undefined where there is no such inode any more.
+   */
+  async restore(inode: Inode, node: NodeId): Promise<Reference | undefined> {
+    const { domain } = this.layer;
+    if (domain === undefined) return undefined;
+    const claim = await this.image.fingerprint(inode);
+    const fingerprint = claim && parseFingerprint(claim);
+    if (fingerprint === undefined || dedupNode(domain.secret, fingerprint) !== node) {
+      const own = this.#ownFile(domain, inode);
+      return own?.inode.node === node ? own : undefined;
+    }
+    const known = this.#shared.get(inode.nid);
+    if (known !== undefined) return known ?? undefined;
+    const result = this.#table.reference(domain, fingerprint, inode.size, this, inode.nid);
+    if (typeof result === 'string') return undefined;
+    result.backing.distrusted = !this.#claims.believes(inode.nid, fingerprint);
+    this.#shared.set(inode.nid, result);
+    return result;
+  }
+
+  #leaveOwn(nid: Nid): void {
+    const own = this.#own.get(nid);
+    if (own === undefined || this.#ownLeft.has(nid)) return;
+    this.#ownLeft.add(nid);
+    this.#events.ownInodeLeft(own.inode);
+  }
+
+  /** An image may have any number of such files, and its owner must not be able to fill the log with them. */
+  #refuse(nid: Nid, reason: string): void {
+    if (this.#refusals.has(reason)) return;
+    this.#refusals.add(reason);
+    this.#events.refused(this, nid, reason);
   }
 
   fileOpened(): void {
@@ -139,9 +240,13 @@ export class Attachment {
 
   async #closeIfDone(): Promise<void> {
     if (!this.#detached || this.#openFiles > 0) return;
-    const files = [...this.#files.values()];
-    this.#files.clear();
-    for (const file of files) if (file !== null) this.#table.release(file.inode, file.backing);
+    const shared = [...this.#shared.values()];
+    this.#shared.clear();
+    for (const file of shared) if (file !== null) this.#table.release(file);
+    for (const nid of this.#own.keys()) this.#leaveOwn(nid);
+    const own = [...this.#own.values()];
+    this.#own.clear();
+    for (const file of own) this.#table.release(file);
     await this.image[Symbol.asyncDispose]();
   }
 }

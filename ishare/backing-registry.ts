@@ -1,18 +1,20 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { Gate } from '../erofs/compression/gate';
 import type { Descriptor } from '../linux/descriptor';
 import { errorCode } from '../linux/errno';
 import type { FuseDevice } from '../fuse/device';
-import type { BackingId } from '../fuse/file-system';
+import type { BackingId, NodeId } from '../fuse/file-system';
 import type { DedupInode } from './dedup-inode';
+import type { TakeoverJournal } from './takeover/journal';
 
 /** Linux's O_PATH, which Node has no name for (asm-generic/fcntl.h). */
 const O_PATH = 0o10000000;
 /**
- * Opens on the ishare mount under way at once. Each holds a thread of libuv's pool until this program has answered
- * its LOOKUP; the pool must keep threads for reading /dev/fuse and images, or nobody could answer.
+ * Calls on files of the ishare mount that this program has under way at once. Each holds a thread of libuv's pool until
+ * this program has answered its LOOKUP or READ; the pool must keep threads for reading images, or nobody could answer.
  */
-const MAX_OPENS = 4;
+export const MAX_OWN_CALLS = 4;
 
 /**
  * Registers dedup inodes as backing files of the images connection: once for each inode, since every open of an inode
@@ -21,14 +23,34 @@ const MAX_OPENS = 4;
 export class BackingRegistry {
   readonly #imagesDevice: FuseDevice;
   readonly #ishareMount: Descriptor;
-  readonly #waiting: (() => void)[] = [];
-  #opens = 0;
+  readonly #gate: Gate;
+  readonly #journal: TakeoverJournal;
   #registered = 0;
   #pathDescriptors = true;
 
-  constructor(imagesDevice: FuseDevice, ishareMount: Descriptor) {
+  /** @param gate shared with all that opens files of the ishare mount; see MAX_OWN_CALLS. */
+  constructor(imagesDevice: FuseDevice, ishareMount: Descriptor, gate: Gate, journal: TakeoverJournal) {
     this.#imagesDevice = imagesDevice;
     this.#ishareMount = ishareMount;
+    this.#gate = gate;
+    this.#journal = journal;
+  }
+
+  /** An inode is known anew: an earlier process may have registered it, and files be open by that id. */
+  adopt(inode: DedupInode): void {
+    const id = this.#journal.backingOf(inode.node);
+    if (id === undefined) return;
+    inode.backingId = id;
+    this.#registered += 1;
+  }
+
+  /** Gives ids of an earlier process back that no inode of `known` has. */
+  releaseStrangers(known: (node: NodeId) => boolean): void {
+    for (const { dedupNode, id } of [...this.#journal.backings()]) {
+      if (known(dedupNode)) continue;
+      this.#imagesDevice.closeBacking(id);
+      this.#journal.unregistered(dedupNode);
+    }
   }
 
   /** Backing ids that are registered. */
@@ -46,20 +68,18 @@ export class BackingRegistry {
   release(inode: DedupInode): void {
     if (inode.backingId === undefined) return;
     this.#imagesDevice.closeBacking(inode.backingId);
+    this.#journal.unregistered(inode.node);
     inode.backingId = undefined;
     this.#registered -= 1;
   }
 
   async #register(inode: DedupInode): Promise<BackingId> {
-    await this.#enter();
-    try {
-      const path = `/proc/self/fd/${this.#ishareMount.number}/${inode.domain.token}/${inode.fingerprint}`;
-      inode.backingId = await this.#registerFile(path);
-      this.#registered += 1;
-      return inode.backingId;
-    } finally {
-      this.#leave();
-    }
+    const path = `/proc/self/fd/${this.#ishareMount.number}/${inode.domain.token}/${inode.name}`;
+    const id = await this.#gate.run(() => this.#registerFile(path));
+    this.#journal.registered(inode.node, id);
+    inode.backingId = id;
+    this.#registered += 1;
+    return id;
   }
 
   /** An O_PATH descriptor costs the ishare mount no open file; before Linux 6.12 it must be an ordinary one. */
@@ -72,16 +92,5 @@ export class BackingRegistry {
       this.#pathDescriptors = false;
     }
     return await this.#registerFile(path);
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#opens >= MAX_OPENS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#opens += 1;
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#opens -= 1;
-    else next();
   }
 }

@@ -7,9 +7,10 @@ import {
   type FileHandle,
   type FileSystem,
   type FileSystemStatistics,
+  type MaybePromise,
   type NodeId,
 } from '../fuse/file-system';
-import type { DedupDomain, DedupInode } from './dedup-inode';
+import type { Backing, DedupDomain, DedupInode } from './dedup-inode';
 import type { DedupTable } from './dedup-table';
 import { domainIdOf, domainNode } from './node-numbers';
 
@@ -21,11 +22,7 @@ const EPOCH = { seconds: 0, nanoseconds: 0 };
 const BLOCK_SIZE = 4096;
 
 /** Told when a backing inode could not supply its bytes. */
-export type OnBackingFailure = (
-  inode: DedupInode,
-  backing: DedupInode['backings'][number],
-  error: unknown,
-) => void;
+export type OnBackingFailure = (inode: DedupInode, backing: Backing, error: unknown) => void;
 
 /**
  * The ishare mount: `/<domain token>/<digest>`, one file for each content. Its page cache is the shared one. It keeps
@@ -34,13 +31,35 @@ export type OnBackingFailure = (
 export class DedupFileSystem implements FileSystem {
   readonly #table: DedupTable;
   readonly #onFailure: OnBackingFailure;
+  #settling: Promise<void> | undefined;
 
   constructor(table: DedupTable, onFailure: OnBackingFailure) {
     this.#table = table;
     this.#onFailure = onFailure;
   }
 
-  lookup(parent: NodeId, name: Buffer): Entry | undefined {
+  /** What an earlier process knew may not be known again before `settled`: until then nothing is called missing. */
+  waitFor(settled: Promise<void>): void {
+    this.#settling = settled.finally(() => (this.#settling = undefined));
+  }
+
+  /** The result of `look`, which may throw because something is missing that is only not known again yet. */
+  #whenKnown<Result>(look: () => Result): Result | Promise<Result> {
+    const settling = this.#settling;
+    if (settling === undefined) return look();
+    try {
+      return look();
+    } catch {
+      // What is missing still is told by the second look.
+      return settling.then(look);
+    }
+  }
+
+  lookup(parent: NodeId, name: Buffer): MaybePromise<Entry> {
+    return this.#whenKnown(() => this.#entry(parent, name));
+  }
+
+  #entry(parent: NodeId, name: Buffer): Entry {
     const text = name.toString('latin1');
     if (parent === ROOT_NODE) {
       const domain = this.#table.domainByToken(text);
@@ -53,7 +72,11 @@ export class DedupFileSystem implements FileSystem {
     return { node: inode.node, attributes: file(inode) };
   }
 
-  attributes(node: NodeId): Attributes {
+  attributes(node: NodeId): MaybePromise<Attributes> {
+    return this.#whenKnown(() => this.#attributes(node));
+  }
+
+  #attributes(node: NodeId): Attributes {
     if (node === ROOT_NODE) return directory(ROOT_NODE);
     const inode = this.#table.byNode(node);
     if (inode !== undefined) return file(inode);
@@ -65,12 +88,23 @@ export class DedupFileSystem implements FileSystem {
     throw new FuseError('EINVAL');
   }
 
-  async read(node: NodeId, _handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-    const inode = this.#table.byNode(node);
-    if (inode === undefined) throw new FuseError('ESTALE');
+  async read(
+    node: NodeId,
+    _handle: FileHandle,
+    offset: number,
+    length: number,
+    uncached: boolean,
+  ): Promise<Buffer> {
+    const inode = await this.#whenKnown(() => this.#inode(node));
+    const bytes = await this.#readBacking(inode, offset, length);
+    if (!uncached) inode.pagesRead(offset, length);
+    return bytes;
+  }
+
+  async #readBacking(inode: DedupInode, offset: number, length: number): Promise<Buffer> {
     let failure: unknown;
     // Any backing inode will do: the first that can be read supplies the bytes.
-    for (const backing of [...inode.backings]) {
+    for (const backing of inBelievedOrder(inode.backings)) {
       try {
         const { image } = backing.attachment;
         return await image.read(await image.inode(backing.nid), offset, length);
@@ -79,7 +113,7 @@ export class DedupFileSystem implements FileSystem {
         this.#onFailure(inode, backing, error);
       }
     }
-    throw new FuseError('EIO', `no backing inode can supply ${inode.fingerprint}`, {
+    throw new FuseError('EIO', `no backing inode can supply ${inode.name}`, {
       cause: failure,
     });
   }
@@ -110,6 +144,12 @@ export class DedupFileSystem implements FileSystem {
     return { blocks, blockSize: BLOCK_SIZE, files };
   }
 
+  #inode(node: NodeId): DedupInode {
+    const inode = this.#table.byNode(node);
+    if (inode === undefined) throw new FuseError('ESTALE');
+    return inode;
+  }
+
   #domain(node: NodeId): DedupDomain {
     const domain = this.#table.domainById(domainIdOf(node));
     if (domain === undefined) throw new FuseError('ESTALE');
@@ -122,6 +162,12 @@ export class DedupFileSystem implements FileSystem {
       return { name: domain.token, type: DT_DIR, entry: { node, attributes: directory(node) } };
     });
   }
+}
+
+/** Images that are no longer believed come last: what they supply under this name was right once. */
+function inBelievedOrder(backings: readonly Backing[]): readonly Backing[] {
+  if (!backings.some(({ distrusted }) => distrusted)) return [...backings];
+  return [...backings.filter((each) => !each.distrusted), ...backings.filter((each) => each.distrusted)];
 }
 
 interface Item {

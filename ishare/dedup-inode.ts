@@ -1,19 +1,24 @@
 import type { BackingId, NodeId } from '../fuse/file-system';
 import type { Nid } from '../erofs/brands';
 import type { Attachment } from './attachment';
+import { CacheHistory } from './cache-history';
 import type { Fingerprint } from './fingerprint';
 
 /** One EROFS inode that holds the bytes of a dedup inode. */
 export interface Backing {
   readonly attachment: Attachment;
   readonly nid: Nid;
-  /** Whether a process has opened the file through this inode since the image was attached. */
-  opened: boolean;
+  /** In which generation of the inode's pages it was last opened through this inode; undefined: never. */
+  openedIn: number | undefined;
+  /** Files that are open through it. */
+  openFiles: number;
+  /** Its image is no longer believed: it supplies bytes only where nobody else can, and nothing new opens through it. */
+  distrusted: boolean;
 }
 
 /**
  * One content in one domain: the inode whose page cache every image of the domain shares. It lives in the ishare
- * mount under `<domain token>/<digest>`.
+ * mount under `<domain token>/<name>`. Files of images whose fingerprints are not believed have one of their own each.
  */
 export class DedupInode {
   /** EROFS inodes that can supply the bytes: in the order in which they came. */
@@ -24,11 +29,15 @@ export class DedupInode {
   backingId: BackingId | undefined;
   /** Set while the first open is under way, so that a second one waits instead of registering twice. */
   registering: Promise<BackingId> | undefined;
+  readonly #history = new CacheHistory();
 
   constructor(
     readonly node: NodeId,
     readonly domain: DedupDomain,
-    readonly fingerprint: Fingerprint,
+    /** In the directory of its domain: the digest, or another name for one that is not shared. */
+    readonly name: string,
+    /** Undefined: it belongs to one file of one image. */
+    readonly fingerprint: Fingerprint | undefined,
     /** Bytes. */
     readonly size: number,
   ) {}
@@ -36,6 +45,38 @@ export class DedupInode {
   /** Nobody has it open and no attached image holds it. */
   get unused(): boolean {
     return this.openFiles === 0 && this.backings.length === 0;
+  }
+
+  opened(backing: Backing): void {
+    this.openFiles += 1;
+    backing.openFiles += 1;
+    backing.openedIn = this.#history.generation;
+  }
+
+  closed(backing: Backing): void {
+    this.openFiles -= 1;
+    backing.openFiles -= 1;
+  }
+
+  /** Bytes were read into the cache. */
+  pagesRead(offset: number, length: number): void {
+    if (this.#history.pagesRead(offset, length)) this.#countOpenFiles();
+  }
+
+  /**
+   * Those of its backing inodes through which it was opened since its pages came in: each would have pages of its own,
+   * were it not shared. `cachedBytes`: what the kernel holds now.
+   */
+  users(cachedBytes: number): Backing[] {
+    const from = this.#history.countedFrom(cachedBytes);
+    if (cachedBytes === 0) this.#countOpenFiles();
+    return this.backings.filter(({ openedIn }) => openedIn !== undefined && openedIn >= from);
+  }
+
+  /** What is open goes on reading: it counts in the new generation too. */
+  #countOpenFiles(): void {
+    for (const backing of this.backings)
+      if (backing.openFiles > 0) backing.openedIn = this.#history.generation;
   }
 }
 
@@ -47,5 +88,6 @@ export interface DedupDomain {
   readonly token: string;
   /** The domain_id of the key. Never shown. */
   readonly secret: Buffer;
-  readonly inodes: Map<Fingerprint, DedupInode>;
+  /** By their names. */
+  readonly inodes: Map<string, DedupInode>;
 }

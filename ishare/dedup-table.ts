@@ -6,8 +6,21 @@ import type { Fingerprint } from './fingerprint';
 import type { Domain } from './layer-server';
 import { dedupNode } from './node-numbers';
 
-/** Why a file with a fingerprint is not shared all the same. */
+/** Why a file is not shared all the same. */
 export type Refusal = 'size differs' | 'node number taken';
+
+/** A dedup inode, and the backing inode that an image adds to it. */
+export interface Reference {
+  readonly inode: DedupInode;
+  readonly backing: Backing;
+}
+
+export interface DedupTableEvents {
+  /** An inode has come into the table: it may have a backing id from an earlier process. */
+  made(inode: DedupInode): void;
+  /** An inode leaves the table: its backing id is to be given back. */
+  unused(inode: DedupInode): void;
+}
 
 /**
  * All dedup inodes. The key is the fingerprint and the domain_id, as in the kernel's own table: within a domain the
@@ -16,16 +29,15 @@ export type Refusal = 'size differs' | 'node number taken';
 export class DedupTable {
   readonly #domains = new Map<number, DedupDomain>();
   readonly #byNode = new Map<NodeId, DedupInode>();
-  readonly #onUnused: (inode: DedupInode) => void;
+  readonly #events: DedupTableEvents;
 
-  /** `onUnused` is told of each inode that leaves the table, to give its backing id back. */
-  constructor(onUnused: (inode: DedupInode) => void) {
-    this.#onUnused = onUnused;
+  constructor(events: DedupTableEvents) {
+    this.#events = events;
   }
 
   /**
    * Takes a reference: the inode that holds these bytes for all images of the domain, made where it is new, with
-   * (attachment, nid) in its backing list.
+   * (attachment, nid) in its backing list. The caller vouches for the fingerprint.
    */
   reference(
     domain: Domain,
@@ -33,25 +45,27 @@ export class DedupTable {
     size: number,
     attachment: Attachment,
     nid: Nid,
-  ): { readonly inode: DedupInode; readonly backing: Backing } | Refusal {
+  ): Reference | Refusal {
     const group = this.#group(domain);
-    let inode = group.inodes.get(fingerprint);
-    if (inode === undefined) {
-      const node = dedupNode(domain.secret, fingerprint);
-      if (this.#byNode.has(node)) return 'node number taken';
-      inode = new DedupInode(node, group, fingerprint, size);
-      group.inodes.set(fingerprint, inode);
-      this.#byNode.set(node, inode);
-    } else if (inode.size !== size) {
-      return 'size differs';
-    }
-    const backing: Backing = { attachment, nid, opened: false };
-    inode.backings.push(backing);
-    return { inode, backing };
+    const known = group.inodes.get(fingerprint);
+    if (known !== undefined && known.size !== size) return 'size differs';
+    const inode = known ?? this.#make(group, fingerprint, fingerprint, size);
+    return inode === undefined ? 'node number taken' : addBacking(inode, attachment, nid);
+  }
+
+  /** Takes the reference to an inode that belongs to this file of this image alone. */
+  referenceOwn(
+    domain: Domain,
+    size: number,
+    attachment: Attachment,
+    nid: Nid,
+  ): Reference | 'node number taken' {
+    const inode = this.#make(this.#group(domain), ownName(attachment, nid), undefined, size);
+    return inode === undefined ? 'node number taken' : addBacking(inode, attachment, nid);
   }
 
   /** Drops a reference. */
-  release(inode: DedupInode, backing: Backing): void {
+  release({ inode, backing }: Reference): void {
     const index = inode.backings.indexOf(backing);
     if (index >= 0) inode.backings.splice(index, 1);
     this.retireIfUnused(inode);
@@ -61,9 +75,9 @@ export class DedupTable {
   retireIfUnused(inode: DedupInode): void {
     if (!inode.unused || this.#byNode.get(inode.node) !== inode) return;
     this.#byNode.delete(inode.node);
-    inode.domain.inodes.delete(inode.fingerprint);
+    inode.domain.inodes.delete(inode.name);
     if (inode.domain.inodes.size === 0) this.#domains.delete(inode.domain.id);
-    this.#onUnused(inode);
+    this.#events.unused(inode);
   }
 
   byNode(node: NodeId): DedupInode | undefined {
@@ -72,7 +86,7 @@ export class DedupTable {
 
   /** `name` is a file name in the ishare mount: any string may come. */
   byName(domain: DedupDomain, name: string): DedupInode | undefined {
-    return domain.inodes.get(name as Fingerprint);
+    return domain.inodes.get(name);
   }
 
   domainByToken(token: string): DedupDomain | undefined {
@@ -92,6 +106,21 @@ export class DedupTable {
     return this.#byNode.values();
   }
 
+  #make(
+    group: DedupDomain,
+    name: string,
+    fingerprint: Fingerprint | undefined,
+    size: number,
+  ): DedupInode | undefined {
+    const node = dedupNode(group.secret, name);
+    if (this.#byNode.has(node)) return undefined;
+    const inode = new DedupInode(node, group, name, fingerprint, size);
+    group.inodes.set(name, inode);
+    this.#byNode.set(node, inode);
+    this.#events.made(inode);
+    return inode;
+  }
+
   #group(domain: Domain): DedupDomain {
     let group = this.#domains.get(domain.id);
     if (group === undefined) {
@@ -101,4 +130,15 @@ export class DedupTable {
     }
     return group;
   }
+}
+
+function addBacking(inode: DedupInode, attachment: Attachment, nid: Nid): Reference {
+  const backing: Backing = { attachment, nid, openedIn: undefined, openFiles: 0, distrusted: false };
+  inode.backings.push(backing);
+  return { inode, backing };
+}
+
+/** No digest looks like it. Attachment ids are never used again, so neither is the name. */
+function ownName(attachment: Attachment, nid: Nid): string {
+  return `own-${attachment.id}-${nid}`;
 }

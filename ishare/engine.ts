@@ -1,36 +1,56 @@
-import { stat } from 'node:fs/promises';
 import { CacheBudget } from '../erofs/cache-budget';
+import { Gate } from '../erofs/compression/gate';
+import type { PendingRequest } from '../fuse/session';
+import type { Nid } from '../erofs/brands';
+import { UnitHasher } from '../erofs/digests/unit-hasher';
+import { ErofsCorruptError } from '../erofs/errors';
 import { ErofsImage } from '../erofs/image';
-import { FuseDevice } from '../fuse/device';
 import { ROOT_NODE } from '../fuse/file-system';
-import { mountFuse, mountFuseDetached } from '../fuse/mount';
-import { Session } from '../fuse/session';
-import type { Descriptor } from '../linux/descriptor';
-import { errorCode } from '../linux/errno';
-import { unmount, UMOUNT } from '../linux/mount';
 import { Attachment } from './attachment';
-import { BackingRegistry } from './backing-registry';
+import { BackingRegistry, MAX_OWN_CALLS } from './backing-registry';
+import { ClaimsRegistry } from './claims-registry';
 import { DedupFileSystem } from './dedup-file-system';
+import { DedupReader } from './dedup-reader';
+import type { DedupInode } from './dedup-inode';
 import { DedupTable } from './dedup-table';
-import { IMAGES_WISHES, ISHARE_WISHES } from './fuse-wishes';
+import { EngineMounts } from './engine-mounts';
 import { ImagesFileSystem } from './images-file-system';
-import { takeInventory, type Inventory } from './inventory';
+import type { TrustNews } from './image-trust';
+import {
+  attachedImage,
+  dedupFile,
+  measuredInode,
+  type AttachedImage,
+  type FileOfImage,
+  type Measurement,
+  type ServedFile,
+} from './inventory';
 import type { LayerAttachment } from './layer-server';
-import { setReadAhead } from './read-ahead';
+import { slowRequests } from './slow-requests';
+import type { SlowWork } from './slow-work';
+import { imageNode, slotOf } from './node-numbers';
 import { domainOf } from './top-directories';
-
-/** First column of the mount table, and the type behind `fuse.`. */
-export const MOUNT_NAME = 'ishare';
+import { withPageCache } from './worker/page-cache-thread';
 
 export interface EngineOptions {
-  /** Where the images mount goes: an existing directory with nothing mounted on it. */
+  /** See MountOptions. */
   readonly imagesDirectory: string;
+  readonly takeoverDirectory: string;
+  readonly program: string;
   /** False forces the way of kernels without passthrough. */
   readonly passthrough: boolean;
   /** Read-ahead of both mounts in KiB. */
   readonly readAheadKib: number;
   /** Memory for metadata of all images, in bytes. */
   readonly metadataCacheBytes: number;
+}
+
+export interface EngineEvents {
+  readonly log: LogSink;
+  /** A mount went away unasked: the engine serves nobody any more and is to be disposed of. */
+  readonly onLost: (error: Error) => void;
+  /** An image turned out to be wrong where it was read; told for each failure. */
+  readonly onDamage: (imagePath: string, problem: string) => void;
 }
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
@@ -42,78 +62,133 @@ export type LogSink = (level: LogLevel, message: string, details?: Record<string
  */
 export class Engine implements AsyncDisposable {
   readonly #options: EngineOptions;
+  readonly #events: EngineEvents;
   readonly #log: LogSink;
-  readonly #onLost: (error: Error) => void;
   readonly #budget: CacheBudget;
+  readonly #hasher = new UnitHasher();
   readonly #table: DedupTable;
+  readonly #claims = new ClaimsRegistry();
   readonly #images: ImagesFileSystem;
-  readonly #imagesDevice: FuseDevice;
-  readonly #ishareDevice: FuseDevice;
-  readonly #imagesSession: Session;
-  readonly #ishareSession: Session;
-  #imagesServed: Promise<void> | undefined;
-  #ishareServed: Promise<void> | undefined;
-  #ishareMount: Descriptor | undefined;
-  #imagesMounted = false;
-  #stopping = false;
+  readonly #dedup: DedupFileSystem;
+  readonly #slow: { readonly images: SlowWork<PendingRequest>; readonly ishare: SlowWork<PendingRequest> };
+  #mounts: EngineMounts | undefined;
   #backings: BackingRegistry | undefined;
+  #reader: DedupReader | undefined;
 
-  private constructor(options: EngineOptions, log: LogSink, onLost: (error: Error) => void) {
+  private constructor(options: EngineOptions, events: EngineEvents) {
     this.#options = options;
-    this.#log = log;
-    this.#onLost = onLost;
+    this.#events = events;
+    this.#log = events.log;
     this.#budget = new CacheBudget(options.metadataCacheBytes);
-    this.#table = new DedupTable((inode) => this.#backings?.release(inode));
+    this.#table = new DedupTable({
+      made: (inode) => this.#backings?.adopt(inode),
+      unused: (inode) => this.#forget(inode),
+    });
+    const { log } = events;
+    this.#slow = {
+      images: slowRequests({ mount: 'images', log, describe: (node) => this.#images.describe(node) }),
+      ishare: slowRequests({ mount: 'ishare', log, describe: (node) => this.#table.byNode(node)?.name }),
+    };
     this.#images = new ImagesFileSystem(this.#table, (error) => this.#fault('close', error));
-    const dedup = new DedupFileSystem(this.#table, (inode, backing, error) =>
+    this.#dedup = new DedupFileSystem(this.#table, (inode, backing, error) => {
       this.#log('error', 'a backing inode cannot be read', {
         image: backing.attachment.layer.label,
-        fingerprint: inode.fingerprint,
+        inode: inode.name,
         error: text(error),
-      }),
-    );
-    this.#imagesDevice = FuseDevice.open();
-    this.#ishareDevice = FuseDevice.open();
-    const events = { onFault: (operation: string, error: unknown) => this.#fault(operation, error) };
-    this.#imagesSession = new Session(this.#imagesDevice, this.#images, IMAGES_WISHES, events);
-    this.#ishareSession = new Session(this.#ishareDevice, dedup, ISHARE_WISHES, events);
+      });
+      this.#noteDamage(error);
+    });
   }
 
   /**
-   * Mounts both file systems and serves them. Where a step fails, nothing stays mounted. `onLost` is told when a
-   * mount goes away unasked: then the engine serves nobody any more and is to be disposed of.
+   * Takes over the mounts of an earlier daemon, or makes both and serves them; where a step fails, nothing new stays
+   * mounted. What was taken over is served once everything is attached again: see `resume`.
    */
-  static async start(options: EngineOptions, log: LogSink, onLost: (error: Error) => void): Promise<Engine> {
-    const engine = new Engine(options, log, onLost);
+  static async start(options: EngineOptions, events: EngineEvents): Promise<Engine> {
+    const engine = new Engine(options, events);
+    await engine.#open();
+    return engine;
+  }
+
+  async #open(): Promise<void> {
+    const mounts = await EngineMounts.open(
+      this.#options,
+      {
+        onFault: (operation, error) => this.#fault(operation, error),
+        onLost: this.#events.onLost,
+        onWarning: (message, details) => this.#log('warn', message, details),
+        pending: this.#slow,
+      },
+      { images: this.#images, ishare: this.#dedup },
+    );
+    this.#mounts = mounts;
+    const { journal, ishareMount } = mounts;
+    const gate = new Gate(MAX_OWN_CALLS);
+    const agreed = await mounts.agreed;
+    if (this.#options.passthrough && agreed.capabilities.has('PASSTHROUGH')) {
+      this.#backings = new BackingRegistry(mounts.imagesDevice, ishareMount, gate, journal);
+    }
+    this.#reader = new DedupReader(ishareMount, gate);
+    this.#images.shareThrough({
+      backings: this.#backings,
+      reader: this.#reader,
+      journal,
+      forgetPages: (...range) => mounts.imagesSession.notifier.invalidateInode(...range),
+    });
+  }
+
+  /** Whether mounts of an earlier daemon were taken over. */
+  get takenOver(): boolean {
+    return this.#running.takenOver;
+  }
+
+  /**
+   * Everything that was in use is attached again: opened files find their inodes, and requests are answered from here
+   * on. Does nothing where the mounts are this daemon's own.
+   */
+  async resume(): Promise<void> {
+    const { journal, serving } = this.#running;
+    if (serving) return;
+    for (const record of [...journal.opens()]) {
+      if (await this.#restored(() => this.#images.restoreOpen(record))) continue;
+      journal.forgetOpen(record.node);
+    }
+    for (const { node, dedupNode } of [...journal.owns()]) {
+      if (await this.#restored(() => this.#images.restoreOwn(node, dedupNode))) continue;
+      journal.ownGone(dedupNode);
+    }
+    const settled = this.#scanned().then(() =>
+      this.#backings?.releaseStrangers((node) => this.#table.byNode(node) !== undefined),
+    );
+    this.#dedup.waitFor(settled);
+    await this.#running.serve();
+  }
+
+  /** An image that cannot be read any more must not keep the others from being served. */
+  async #restored(work: () => Promise<boolean>): Promise<boolean> {
     try {
-      await engine.#mount();
-      return engine;
+      return await work();
     } catch (error) {
-      await engine[Symbol.asyncDispose]();
-      throw error;
+      this.#fault('takeover', error);
+      return false;
     }
   }
 
-  async #mount(): Promise<void> {
-    const { imagesDirectory, passthrough } = this.#options;
-    this.#ishareMount = mountFuseDetached(this.#ishareDevice, { name: MOUNT_NAME });
-    this.#ishareServed = this.#serve('ishare', this.#ishareSession);
-    mountFuse(this.#imagesDevice, imagesDirectory, { name: MOUNT_NAME });
-    this.#imagesMounted = true;
-    this.#imagesServed = this.#serve('images', this.#imagesSession);
-    const agreed = await this.#imagesSession.negotiated;
-    await this.#ishareSession.negotiated;
-    if (passthrough && agreed.capabilities.has('PASSTHROUGH')) {
-      this.#backings = new BackingRegistry(this.#imagesDevice, this.#ishareMount);
-      this.#images.passThroughTo(this.#backings);
-    }
-    await this.#setReadAhead(imagesDirectory);
-    await this.#setReadAhead(`/proc/self/fd/${this.#ishareMount.number}`);
+  /** Leaves the mounts to the next daemon. */
+  async leave(): Promise<void> {
+    await this.#running.leave(() => this.#release());
+    this.#mounts = undefined;
   }
 
-  async #serve(name: string, session: Session): Promise<void> {
-    await session.run();
-    if (!this.#stopping) this.#onLost(new Error(`the ${name} mount was unmounted or its connection aborted`));
+  get #running(): EngineMounts {
+    if (this.#mounts === undefined) throw new Error('the engine is not mounted');
+    return this.#mounts;
+  }
+
+  /** A dedup inode has left the table. */
+  #forget(inode: DedupInode): void {
+    this.#backings?.release(inode);
+    if (inode.fingerprint === undefined) this.#mounts?.journal.ownGone(inode.node);
   }
 
   /** Whether opened files pass through to their dedup inodes. */
@@ -123,26 +198,59 @@ export class Engine implements AsyncDisposable {
 
   /** For the thread that asks the kernel what it has cached: the descriptor of the ishare mount. */
   get ishareMount(): number {
-    if (this.#ishareMount === undefined) throw new Error('the engine is not mounted');
-    return this.#ishareMount.number;
+    return this.#running.ishareMount.number;
   }
 
   /** Opens an image and makes its tree reachable. Attaching again what is attached changes nothing. */
   async attach(layer: LayerAttachment): Promise<void> {
     if (this.#images.attachments.has(layer.attachmentId)) return;
-    const image = await ErofsImage.open(layer.imagePath, { budget: this.#budget });
-    if (this.#images.attachments.has(layer.attachmentId)) {
-      await image[Symbol.asyncDispose]();
-      return;
+    const claims = this.#claims.acquire(layer);
+    try {
+      const image = await this.#openImage(layer);
+      if (this.#images.attachments.has(layer.attachmentId)) {
+        await image[Symbol.asyncDispose]();
+        this.#claims.release(layer.imagePath);
+        return;
+      }
+      const attachment = new Attachment(layer, image, this.#table, claims, {
+        refused: (_attachment, nid, reason) =>
+          this.#log('warn', 'a file is not shared', { image: layer.label, nid, reason }),
+        ownInodeMade: ({ node }, nid) =>
+          this.#mounts?.journal.ownMade(node, imageNode(layer.nodeRange, slotOf(nid) ?? 0)),
+        ownInodeLeft: ({ node }) => {
+          this.#running.ishareSession.notifier
+            .invalidateInode(node)
+            .catch((error: unknown) => this.#fault('invalidate', error));
+        },
+      });
+      this.#images.add(attachment);
+      await this.#forgetListings(attachment);
+      this.#scan(attachment);
+    } catch (error) {
+      this.#claims.release(layer.imagePath);
+      throw error;
     }
-    const attachment = new Attachment(layer, image, this.#table, (_attachment, nid, reason) =>
-      this.#log('warn', 'a file is not shared', { image: layer.label, nid, reason }),
-    );
-    this.#images.add(attachment);
-    await this.#forgetListings(attachment);
-    attachment.startScan((error) =>
-      this.#log('error', 'an image cannot be read whole', { image: layer.label, error: text(error) }),
-    );
+  }
+
+  /** Takes the references of an image's files as far as they are believed. */
+  #scan(attachment: Attachment): void {
+    attachment.startScan((error) => {
+      this.#log('error', 'an image cannot be read whole', {
+        image: attachment.layer.label,
+        error: text(error),
+      });
+      this.#noteDamage(error);
+    });
+  }
+
+  /** Something is known about the fingerprints of an image, which files take in when they are opened next. */
+  learn(news: TrustNews): void {
+    this.#claims.learn(news);
+    for (const attachment of this.#images.attachments.values()) {
+      if (attachment.layer.imagePath !== news.imagePath) continue;
+      if (news.trust === 'quarantined') attachment.distrust();
+      else if (news.trust === 'verified') this.#scan(attachment);
+    }
   }
 
   /** Takes an image away. Files that are open through it stay readable until they are closed. */
@@ -150,74 +258,116 @@ export class Engine implements AsyncDisposable {
     const attachment = this.#images.attachments.get(attachmentId);
     if (attachment === undefined) return;
     this.#images.remove(attachmentId);
-    await this.#imagesSession.notifier.invalidateEntry(
+    await this.#running.imagesSession.notifier.invalidateEntry(
       domainOf(attachment),
       Buffer.from(String(attachmentId)),
     );
     await this.#forgetListings(attachment);
     await attachment.detach();
+    this.#claims.release(attachment.layer.imagePath);
   }
 
   /** The kernel keeps listings of directories; those of the two upper levels change. */
   async #forgetListings(attachment: Attachment): Promise<void> {
-    await this.#imagesSession.notifier.invalidateInode(domainOf(attachment));
-    await this.#imagesSession.notifier.invalidateInode(ROOT_NODE);
+    // Before it is served again a mount has everything attached that it had, and nobody could let the kernel's locks go.
+    if (!this.#running.serving) return;
+    await this.#running.imagesSession.notifier.invalidateInode(domainOf(attachment));
+    await this.#running.imagesSession.notifier.invalidateInode(ROOT_NODE);
   }
 
-  /** What is attached and shared at this moment, with every reference taken. */
-  async inventory(): Promise<Inventory> {
+  /** What is attached at this moment, with every reference taken. */
+  async attachedImages(): Promise<AttachedImage[]> {
+    return (await this.#scanned()).map(attachedImage);
+  }
+
+  /** What is attached, shared and cached at this moment: asks the kernel about every dedup inode, on another thread. */
+  async measure(): Promise<Measurement> {
+    const attachments = await this.#scanned();
+    const inodes = [...this.#table.inodes()];
+    const cached = await withPageCache('count', this.ishareMount, inodes.map(dedupFile));
+    return {
+      images: attachments.map(attachedImage),
+      inodes: inodes.map((inode, index) => measuredInode(inode, cached[index] ?? 0)),
+    };
+  }
+
+  /** The shared dedup inodes of an image's files. */
+  async filesOf(attachmentId: number): Promise<FileOfImage[]> {
+    const attachment = this.#images.attachments.get(attachmentId);
+    if (attachment === undefined) return [];
+    await attachment.scanned;
+    return Array.from(attachment.sharedInodes(), ([nid, inode]) => ({ nid, ...dedupFile(inode) }));
+  }
+
+  /** How a file of an attached image is served. Undefined where the image is not attached. */
+  async explain(attachmentId: number, nid: Nid): Promise<ServedFile | undefined> {
+    const attachment = this.#images.attachments.get(attachmentId);
+    if (attachment === undefined) return undefined;
+    const { fingerprint, reference } = await attachment.explain(await attachment.image.inode(nid));
+    const [cachedBytes = 0] =
+      reference === undefined
+        ? []
+        : await withPageCache('count', this.ishareMount, [dedupFile(reference.inode)]);
+    return {
+      trust: attachment.trust,
+      claim: fingerprint?.toString('hex'),
+      inode: reference && measuredInode(reference.inode, cachedBytes),
+    };
+  }
+
+  async #scanned(): Promise<Attachment[]> {
     const attachments = [...this.#images.attachments.values()];
     await Promise.all(attachments.map((attachment) => attachment.scanned));
-    return takeInventory(attachments, this.#table);
+    return attachments;
+  }
+
+  #openImage({ imagePath, digests }: LayerAttachment): Promise<ErofsImage> {
+    return ErofsImage.open(imagePath, {
+      budget: this.#budget,
+      ...(digests && { digests: { ...digests, hasher: this.#hasher } }),
+    });
   }
 
   /** Requests served by operation, for each mount. */
   requestCounts(): { readonly images: Record<string, number>; readonly ishare: Record<string, number> } {
-    return { images: this.#imagesSession.counts(), ishare: this.#ishareSession.counts() };
+    const { imagesSession, ishareSession } = this.#running;
+    return { images: imagesSession.counts(), ishare: ishareSession.counts() };
   }
 
   get openFiles(): number {
     return this.#images.openFiles;
   }
 
+  /** Requests that were not answered for long: so far, and at this moment. */
+  slowRequests(): { readonly noticed: number; readonly waiting: number } {
+    const { images, ishare } = this.#slow;
+    return { noticed: images.noticed + ishare.noticed, waiting: images.slow + ishare.slow };
+  }
+
   get backingIds(): number {
     return this.#backings?.registered ?? 0;
   }
 
-  async #setReadAhead(path: string): Promise<void> {
-    const { dev } = await stat(path);
-    // Anonymous devices: major 0, and the minor in the rest (new_encode_dev).
-    const minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-    const major = (dev >>> 8) & 0xfff;
-    await setReadAhead(`${major}:${minor}`, this.#options.readAheadKib);
-  }
-
   #fault(operation: string, error: unknown): void {
     this.#log('error', 'a file system request failed', { operation, error: text(error) });
+    this.#noteDamage(error);
   }
 
+  #noteDamage(error: unknown): void {
+    if (error instanceof ErofsCorruptError) this.#events.onDamage(error.image, error.message);
+  }
+
+  /** Unmounts both file systems, for good. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopping = true;
-    // The images mount first: its connection holds files of the ishare mount (the backing files) until it is gone.
-    // Detaching lets go even where an overlay still holds it; such an overlay then fails, as it would anyway.
-    if (this.#imagesMounted) detach(this.#options.imagesDirectory);
-    this.#imagesDevice.stop();
-    await this.#imagesServed;
-    this.#imagesDevice[Symbol.dispose]();
-    this.#ishareMount?.[Symbol.dispose]();
-    this.#ishareDevice.stop();
-    await this.#ishareServed;
-    this.#ishareDevice[Symbol.dispose]();
-    for (const attachment of this.#images.attachments.values()) await attachment.image[Symbol.asyncDispose]();
+    await this.#mounts?.end(() => this.#release());
+    this.#mounts = undefined;
   }
-}
 
-/** Somebody may have unmounted it by hand: then it is no mount point any more, and what follows is still to be done. */
-function detach(directory: string): void {
-  try {
-    unmount(directory, UMOUNT.DETACH);
-  } catch (error) {
-    if (errorCode(error) !== 'EINVAL') throw error;
+  async #release(): Promise<void> {
+    await this.#reader?.[Symbol.asyncDispose]();
+    for (const attachment of this.#images.attachments.values()) await attachment.image[Symbol.asyncDispose]();
+    await this.#hasher[Symbol.asyncDispose]();
+    for (const watch of Object.values(this.#slow)) watch[Symbol.dispose]();
   }
 }
 

@@ -19,7 +19,8 @@ const MAX_BACKGROUND = 64;
 /** The images mount is depth 1; overlayfs above it is 2, the kernel's limit (FILESYSTEM_MAX_STACK_DEPTH). */
 export const IMAGES_WISHES: Wishes = {
   // POSIX_ACL: overlayfs honours and shows the ACLs of its layers only where the layer's mount has them.
-  capabilities: [...CAPABILITIES, 'POSIX_ACL', 'PASSTHROUGH'],
+  // DIRECT_IO_ALLOW_MMAP: for files that are opened with DIRECT_IO because there is no passthrough (Linux 6.6).
+  capabilities: [...CAPABILITIES, 'POSIX_ACL', 'PASSTHROUGH', 'DIRECT_IO_ALLOW_MMAP'],
   maxPages: MAX_PAGES,
   maxStackDepth: 1,
   maxBackground: MAX_BACKGROUND,

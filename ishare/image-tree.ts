@@ -3,8 +3,9 @@ import { ErofsError } from '../erofs/errors';
 import { INCOMPAT } from '../erofs/format/feature';
 import { DATA_LAYOUT } from '../erofs/format/inode';
 import type { ErofsImage, Inode, Superblock } from '../erofs/image';
+import { settle, waitFor, type Steps } from '../erofs/steps';
 import { FuseError } from '../fuse/errors';
-import type { Attributes, DirectorySink, Entry, NodeId } from '../fuse/file-system';
+import type { Attributes, DirectorySink, Entry, MaybePromise, NodeId } from '../fuse/file-system';
 import { SEEK_HOLE } from '../fuse/protocol/flags';
 
 /** Entries decoded at a time for one READDIR reply. */
@@ -69,11 +70,15 @@ export class ImageTree {
   }
 
   /** Gives the entries from `cookie` (0: the first) to the sink until it is full or the directory ends. */
-  async readDirectory(directory: Inode, cookie: number, sink: DirectorySink): Promise<void> {
+  readDirectory(directory: Inode, cookie: number, sink: DirectorySink): MaybePromise<void> {
+    return settle(this.#readDirectory(directory, cookie, sink));
+  }
+
+  *#readDirectory(directory: Inode, cookie: number, sink: DirectorySink): Steps<void> {
     for (let from = cookie; ;) {
-      const batch = await this.image.entriesFrom(directory, from, DIRECTORY_BATCH);
+      const batch = yield* waitFor(this.image.entries(directory, from, DIRECTORY_BATCH));
       for (const { name, nid, nextCookie } of batch) {
-        const inode = await this.#inodeIfReadable(nid);
+        const inode = yield* this.#inodeIfReadable(nid);
         const type = inode === undefined ? UNKNOWN_TYPE : inode.mode >>> 12;
         const item = { name, ino: this.numbers.inodeNumber(nid), type, nextCookie };
         const bare = inode === undefined || name.equals(DOT) || name.equals(DOT_DOT);
@@ -109,9 +114,9 @@ export class ImageTree {
   }
 
   /** A damaged inode does not hide its neighbours: it is listed by name, and whoever looks it up is told. */
-  async #inodeIfReadable(nid: Nid): Promise<Inode | undefined> {
+  *#inodeIfReadable(nid: Nid): Steps<Inode | undefined> {
     try {
-      return this.image.peekInode(nid) ?? (await this.image.inode(nid));
+      return this.image.peekInode(nid) ?? (yield* waitFor(this.image.inode(nid)));
     } catch (error) {
       if (error instanceof ErofsError) return undefined;
       throw error;

@@ -13,11 +13,13 @@ import {
   type OpenAnswer,
 } from '../fuse/file-system';
 import { OpenFlag } from '../fuse/protocol/flags';
-import type { Attachment, SharedFile } from './attachment';
+import type { Attachment } from './attachment';
 import type { BackingRegistry } from './backing-registry';
-import type { DedupTable } from './dedup-table';
+import type { DedupReader } from './dedup-reader';
+import type { DedupTable, Reference } from './dedup-table';
 import { splitImageNode } from './node-numbers';
 import { OverlayXattrs } from './overlay-xattrs';
+import type { OpenRecord, TakeoverJournal } from './takeover/journal';
 import { TopDirectories } from './top-directories';
 
 const S_IFMT = 0o170000;
@@ -26,14 +28,26 @@ const BLOCK_SIZE = 4096;
 
 interface OpenFile {
   readonly attachment: Attachment;
-  readonly shared: SharedFile | undefined;
+  /** The dedup inode that serves it, until the last one closes it. */
+  readonly served: Reference | undefined;
   count: number;
+}
+
+/** What leads to the dedup inodes. */
+export interface WaysToDedup {
+  /** Undefined on kernels without passthrough. */
+  readonly backings: BackingRegistry | undefined;
+  readonly reader: DedupReader;
+  readonly journal: TakeoverJournal;
+  /** Has the kernel forget what it cached of a file in this mount; see Notifier.invalidateInode. */
+  forgetPages(node: NodeId, offset: number, length: number): Promise<unknown>;
 }
 
 /**
  * The images mount: `/<domain token>/<attachment>/...`, the trees of all attached images on one superblock. Opening a
  * regular file of a domain passes through to its dedup inode; what has no domain is read and cached here, image by
- * image.
+ * image. Where the kernel has no passthrough, read(2) of a file of a domain comes here each time, and is answered from
+ * the pages of its dedup inode; what is mapped is cached here.
  */
 export class ImagesFileSystem implements FileSystem {
   readonly #attachments = new Map<number, Attachment>();
@@ -42,7 +56,7 @@ export class ImagesFileSystem implements FileSystem {
   readonly #table: DedupTable;
   readonly #top: TopDirectories;
   readonly #onFault: (error: unknown) => void;
-  #backings: BackingRegistry | undefined;
+  #ways: WaysToDedup | undefined;
 
   constructor(table: DedupTable, onFault: (error: unknown) => void) {
     this.#table = table;
@@ -50,9 +64,9 @@ export class ImagesFileSystem implements FileSystem {
     this.#top = new TopDirectories(this.#attachments);
   }
 
-  /** From here on files of a domain are passed through. Without it they are served image by image. */
-  passThroughTo(backings: BackingRegistry): void {
-    this.#backings = backings;
+  /** From here on files of a domain are served by their dedup inodes. */
+  shareThrough(ways: WaysToDedup): void {
+    this.#ways = ways;
   }
 
   add(attachment: Attachment): void {
@@ -91,9 +105,13 @@ export class ImagesFileSystem implements FileSystem {
     return attachment.image.readlink(inode);
   }
 
-  async open(node: NodeId, flags: number): Promise<OpenAnswer> {
+  async open(node: NodeId, flags: number, unique: bigint): Promise<OpenAnswer> {
     if ((flags & (constants.O_WRONLY | constants.O_RDWR | constants.O_TRUNC)) !== 0)
       throw new FuseError('EROFS');
+    const restored = this.#open.get(node);
+    // Counted by the process that did not live to answer.
+    if (restored !== undefined && this.#ways?.journal.answered(unique) === true)
+      return this.#answer(restored);
     const { attachment, inode } = await this.#inode(node);
     const file = this.#open.get(node) ?? (await this.#newOpenFile(attachment, inode));
     // Detached while its inode was read: the image may be closed by now.
@@ -101,17 +119,40 @@ export class ImagesFileSystem implements FileSystem {
     // Counted before anything is waited for, so that neither image nor dedup inode can go meanwhile.
     this.#count(node, file);
     try {
-      return await this.#answer(file);
+      const answer = await this.#answer(file);
+      this.#ways?.journal.opened(node, file.served?.inode.node, unique);
+      return answer;
     } catch (error) {
-      this.release(node);
+      this.#close(node);
       throw error;
     }
   }
 
+  /** Files that were open when an earlier process ended. */
+  async restoreOpen({ node, dedupNode, count }: OpenRecord): Promise<boolean> {
+    const { nodeRange, nid } = splitImageNode(node);
+    const attachment = this.#byNodeRange.get(nodeRange);
+    if (attachment === undefined) return false;
+    const inode = await attachment.image.inode(nid);
+    const served = dedupNode === undefined ? undefined : await attachment.restore(inode, dedupNode);
+    if (dedupNode !== undefined && served === undefined) return false;
+    const file: OpenFile = { attachment, served, count: 0 };
+    for (let times = 0; times < count; times += 1) this.#count(node, file);
+    return true;
+  }
+
+  /** The inode that a file had for itself when an earlier process ended: something may have it mapped. */
+  async restoreOwn(node: NodeId, dedupNode: NodeId): Promise<boolean> {
+    const { nodeRange, nid } = splitImageNode(node);
+    const attachment = this.#byNodeRange.get(nodeRange);
+    if (attachment === undefined) return false;
+    return (await attachment.restore(await attachment.image.inode(nid), dedupNode)) !== undefined;
+  }
+
   async #newOpenFile(attachment: Attachment, inode: Inode): Promise<OpenFile> {
-    const mayShare = this.#backings !== undefined && (inode.mode & S_IFMT) === S_IFREG && inode.size > 0;
-    const shared = mayShare ? await attachment.sharedFile(inode) : undefined;
-    return { attachment, shared, count: 0 };
+    const mayShare = this.#ways !== undefined && (inode.mode & S_IFMT) === S_IFREG && inode.size > 0;
+    const served = mayShare ? await attachment.servedBy(inode) : undefined;
+    return { attachment, served, count: 0 };
   }
 
   #count(node: NodeId, file: OpenFile): void {
@@ -119,35 +160,74 @@ export class ImagesFileSystem implements FileSystem {
     this.#open.set(node, known);
     known.count += 1;
     known.attachment.fileOpened();
-    if (known.shared !== undefined) known.shared.inode.openFiles += 1;
+    known.served?.inode.opened(known.served.backing);
   }
 
   async #answer(file: OpenFile): Promise<OpenAnswer> {
-    if (file.shared === undefined || this.#backings === undefined) {
-      return { handle: NO_HANDLE, flags: OpenFlag.KEEP_CACHE | OpenFlag.NOFLUSH };
-    }
-    file.shared.backing.opened = true;
-    const backingId = await this.#backings.backingId(file.shared.inode);
+    const cached = OpenFlag.KEEP_CACHE | OpenFlag.NOFLUSH;
+    if (file.served === undefined || this.#ways === undefined) return { handle: NO_HANDLE, flags: cached };
+    const { backings } = this.#ways;
+    if (backings === undefined) return { handle: NO_HANDLE, flags: cached | OpenFlag.DIRECT_IO };
+    const backingId = await backings.backingId(file.served.inode);
     return { handle: NO_HANDLE, flags: OpenFlag.PASSTHROUGH | OpenFlag.NOFLUSH, backingId };
   }
 
-  release(node: NodeId): void {
+  release(node: NodeId, _handle: FileHandle, unique: bigint): void {
+    if (this.#ways?.journal.answered(unique) === true) return;
+    this.#ways?.journal.closed(node, unique);
+    this.#close(node);
+  }
+
+  #close(node: NodeId): void {
     const file = this.#open.get(node);
     if (file === undefined) return;
     file.count -= 1;
     if (file.count === 0) this.#open.delete(node);
-    if (file.shared !== undefined) file.shared.inode.openFiles -= 1;
+    file.served?.inode.closed(file.served.backing);
     file.attachment.fileClosed().catch(this.#onFault);
-    if (file.shared !== undefined) this.#table.retireIfUnused(file.shared.inode);
+    if (file.served === undefined) return;
+    const { inode } = file.served;
+    if (inode.openFiles === 0) this.#ways?.reader.forget(inode).catch(this.#onFault);
+    this.#table.retireIfUnused(inode);
   }
 
   /**
-   * READs come here for files that are not shared; for shared ones only through posix_fadvise(WILLNEED) and
-   * readahead(2), which the kernel does not pass through.
+   * READs come here for files that are not shared. For shared ones they come where the kernel has no passthrough, and
+   * otherwise through posix_fadvise(WILLNEED) and readahead(2), which it does not pass through.
    */
-  async read(node: NodeId, _handle: FileHandle, offset: number, length: number): Promise<Buffer> {
+  async read(
+    node: NodeId,
+    _handle: FileHandle,
+    offset: number,
+    length: number,
+    uncached: boolean,
+  ): Promise<Buffer> {
+    const served = this.#open.get(node)?.served;
+    if (served !== undefined && this.#ways !== undefined) {
+      if (uncached) return this.#ways.reader.read(served.inode, offset, length);
+      if (this.#ways.backings !== undefined) return this.#readAhead(this.#ways, served, node, offset, length);
+    }
     const { attachment, inode } = await this.#inode(node);
     return attachment.image.read(inode, offset, length);
+  }
+
+  /**
+   * Somebody asked for pages in advance. They are read into the dedup inode, where they will be looked for; what the kernel
+   * then keeps of the answer in this mount is of no use to anybody.
+   */
+  async #readAhead(
+    ways: WaysToDedup,
+    served: Reference,
+    node: NodeId,
+    offset: number,
+    length: number,
+  ): Promise<Buffer> {
+    const bytes = await ways.reader.read(served.inode, offset, length);
+    // Once the answer is on its way: the kernel holds the pages locked until then.
+    setImmediate(() => {
+      ways.forgetPages(node, offset, length).catch(this.#onFault);
+    });
+    return bytes;
   }
 
   async readDirectory(node: NodeId, cookie: number, sink: DirectorySink): Promise<void> {
@@ -192,6 +272,13 @@ export class ImagesFileSystem implements FileSystem {
     let count = 0;
     for (const file of this.#open.values()) count += file.count;
     return count;
+  }
+
+  /** For messages: the image and inode that a node stands for, where it is known. */
+  describe(node: NodeId): string | undefined {
+    const { nodeRange, nid } = splitImageNode(node);
+    const attachment = this.#byNodeRange.get(nodeRange) ?? this.#open.get(node)?.attachment;
+    return attachment && `${attachment.layer.label}, inode ${nid}`;
   }
 
   async #inode(node: NodeId): Promise<{ attachment: Attachment; inode: Inode }> {

@@ -1,3 +1,5 @@
+import type { ImageTrust, VerifiedFile } from './image-trust';
+
 /** The group of images that a layer may share pages with. */
 export interface Domain {
   readonly id: number;
@@ -7,6 +9,13 @@ export interface Domain {
   readonly token: string;
   /** 32 random bytes; private. */
   readonly secret: Buffer;
+}
+
+/** The digests of an image's blocks that were recorded when it was built. */
+export interface RecordedDigests {
+  readonly path: string;
+  /** SHA-256 of the file at `path`, hexadecimal. */
+  readonly root: string;
 }
 
 /** One committed image as one domain sees it: what a LayerServer makes reachable as a directory tree. */
@@ -19,6 +28,11 @@ export interface LayerAttachment {
   readonly label: string;
   /** Undefined: the layer shares with nobody. */
   readonly domain: Domain | undefined;
+  readonly trust: ImageTrust;
+  /** Files of an unverified image that have been verified so far. */
+  readonly verified: readonly VerifiedFile[];
+  /** Undefined: none were recorded, or they are not to be checked. */
+  readonly digests: RecordedDigests | undefined;
   /**
    * From 1 to 2^20 - 1: which range of the images mount's node ids is this attachment's. No other live attachment has
    * it; one that is gone may have had it.

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isMetaboxNid, METABOX_NID, toNid, type Nid } from '../erofs/brands';
 import { nodeId, type NodeId } from '../fuse/file-system';
-import type { Fingerprint } from './fingerprint';
 
 /**
  * Node ids are computed, never handed out: the same inode has the same number in every process that serves the
@@ -48,11 +47,11 @@ export function splitImageNode(node: NodeId): { readonly nodeRange: number; read
 }
 
 /**
- * Node id of a dedup inode: 52 bits of a hash over the domain's secret id and the fingerprint. The secret keeps
+ * Node id of a dedup inode: 52 bits of a hash over the domain's secret id and its name there. The secret keeps
  * anybody from searching for two contents with one number. Where two keys of one mount do meet, the second file is
  * not shared.
  */
-export function dedupNode(domainSecret: Buffer, fingerprint: Fingerprint): NodeId {
-  const digest = createHash('sha256').update(domainSecret).update(fingerprint).digest();
+export function dedupNode(domainSecret: Buffer, name: string): NodeId {
+  const digest = createHash('sha256').update(domainSecret).update(name).digest();
   return nodeId(DEDUP_BASE + digest.readUIntBE(0, 6) * 16 + (digest.readUInt8(6) >>> 4));
 }

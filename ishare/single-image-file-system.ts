@@ -1,9 +1,11 @@
-import { toNid, type Nid } from '../erofs/brands';
+import { isNid, type Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import { inodeNumber } from '../erofs/inode-number';
+import { FuseError } from '../fuse/errors';
 import {
   nodeId,
   ROOT_NODE,
+  type Allocate,
   type Attributes,
   type DirectorySink,
   type Entry,
@@ -13,7 +15,9 @@ import {
   type MaybePromise,
   type NodeId,
 } from '../fuse/file-system';
+import { FileOrder } from './file-order';
 import { ImageTree } from './image-tree';
+import { ANTICIPATED_BYTES, ReadAnticipation } from './read-anticipation';
 
 /** Node ids are nids moved up by this: FUSE gives 1 to the root and 0 to nothing. */
 const FIRST_NODE = 2;
@@ -28,6 +32,8 @@ const ALL_INODES = 2n ** 64n - 1n;
 export class SingleImageFileSystem implements FileSystem {
   readonly #image: ErofsImage;
   readonly #tree: ImageTree;
+  readonly #order = new FileOrder();
+  readonly #anticipation: ReadAnticipation;
 
   /** The image stays owned by the caller. */
   constructor(image: ErofsImage) {
@@ -37,6 +43,7 @@ export class SingleImageFileSystem implements FileSystem {
       node: (nid) => nodeId(nid + FIRST_NODE),
       inodeNumber: (nid) => inodeNumber(image.superblock, nid),
     });
+    this.#anticipation = new ReadAnticipation(this.#order, (node, memory) => this.#readStart(node, memory));
   }
 
   async lookup(parent: NodeId, name: Buffer): Promise<Entry | undefined> {
@@ -51,12 +58,53 @@ export class SingleImageFileSystem implements FileSystem {
     return this.#image.readlink(await this.#inode(node));
   }
 
-  async read(node: NodeId, _handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-    return this.#image.read(await this.#inode(node), offset, length);
+  read(
+    node: NodeId,
+    _handle: FileHandle,
+    offset: number,
+    length: number,
+    _uncached: boolean,
+    allocate: Allocate,
+  ): MaybePromise<Buffer> {
+    const start = this.#anticipation.startOf(node);
+    if (start === undefined) return this.#read(node, offset, length, allocate);
+    if (!(start instanceof Promise)) {
+      return this.#cut(start, offset, length) ?? this.#read(node, offset, length, allocate);
+    }
+    return start.then(
+      (bytes) => (bytes && this.#cut(bytes, offset, length)) ?? this.#read(node, offset, length, allocate),
+    );
   }
 
-  async readDirectory(node: NodeId, cookie: number, sink: DirectorySink): Promise<void> {
-    await this.#tree.readDirectory(await this.#inode(node), cookie, sink);
+  /** A range of a file of whose start `bytes` are there; undefined where it is not among them. */
+  #cut(bytes: Buffer, offset: number, length: number): Buffer | undefined {
+    const whole = bytes.length < ANTICIPATED_BYTES;
+    if (!whole && offset + length > bytes.length) return undefined;
+    return bytes.subarray(offset, offset + length);
+  }
+
+  #read(node: NodeId, offset: number, length: number, allocate: Allocate): MaybePromise<Buffer> {
+    const inode = this.#inode(node);
+    if (inode instanceof Promise) {
+      return inode.then((decoded) => this.#image.bytes(decoded, offset, length, allocate));
+    }
+    return this.#image.bytes(inode, offset, length, allocate);
+  }
+
+  #readStart(node: NodeId, memory: Buffer): MaybePromise<Buffer> {
+    return this.#read(node, 0, ANTICIPATED_BYTES, (length) => memory.subarray(0, length));
+  }
+
+  idle(): void {
+    this.#anticipation.prepare();
+  }
+
+  readDirectory(node: NodeId, cookie: number, sink: DirectorySink): MaybePromise<void> {
+    const watched = this.#order.watch(sink);
+    const directory = this.#inode(node);
+    return directory instanceof Promise
+      ? directory.then((decoded) => this.#tree.readDirectory(decoded, cookie, watched))
+      : this.#tree.readDirectory(directory, cookie, watched);
   }
 
   async getXattr(node: NodeId, name: Buffer): Promise<Buffer | undefined> {
@@ -88,6 +136,9 @@ export class SingleImageFileSystem implements FileSystem {
   }
 
   #nidOf(node: NodeId): Nid {
-    return node === ROOT_NODE ? this.#image.rootNid : toNid(node - FIRST_NODE);
+    if (node === ROOT_NODE) return this.#image.rootNid;
+    const nid = node - FIRST_NODE;
+    if (!isNid(nid)) throw new FuseError('ESTALE');
+    return nid;
   }
 }

@@ -63,6 +63,12 @@ export const native = {
   fsmount: declare<[number, number, number, number], number>(
     'long syscall(long number, int fd, unsigned int flags, unsigned int attributes)',
   ),
+  pidfdOpen: declare<[number, number, number], number>(
+    'long syscall(long number, int pid, unsigned int flags)',
+  ),
+  pidfdGetfd: declare<[number, number, number, number], number>(
+    'long syscall(long number, int pidfd, int target, unsigned int flags)',
+  ),
   cachestat: declare<[number, number, Buffer, Buffer, number], number>(
     'long syscall(long number, unsigned int fd, const void *range, _Out_ void *stat, unsigned int flags)',
   ),

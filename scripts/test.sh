@@ -25,11 +25,16 @@ if [ $# -gt 0 ] || [ -n "${ISHARE_TEST_LONG:-}" ]; then
   jest "$@"
   exit
 fi
-# Tests of the format keep to files of their own, so two run at a time; the closing line of the second run counts both.
+# What keeps to files and daemons of its own runs two at a time. The rest looks at the kernel's page cache or at the whole
+# machine, and runs alone; the closing line of the second run counts both.
+side_by_side='dist/(erofs|cmd|config|snapshotter|proto)/|dist/test/(erofs|snapshots|suite|fuzz)/'
+side_by_side+='|dist/test/commands/(estimate|image-(build|cat|diff|dump|extract|fsck|import|ls))\.'
+side_by_side+='|dist/test/daemon/(admin-command|configuration|damaged-images|directories|domain-policy|example-files'
+side_by_side+='|explain-command|life|log|privileges|sockets|verify-command)\.'
 ISHARE_TEST_COUNTS=$(mktemp)
 export ISHARE_TEST_COUNTS
 trap 'rm -f "$ISHARE_TEST_COUNTS"' EXIT
 status=0
-jest --maxWorkers=2 dist/erofs/ dist/test/erofs/ || status=$?
-jest --testPathIgnorePatterns dist/erofs/ dist/test/erofs/ || status=$?
+jest --maxWorkers=2 --testPathPatterns "$side_by_side" || status=$?
+jest --testPathIgnorePatterns "$side_by_side" || status=$?
 exit "$status"

@@ -68,3 +68,13 @@ test('everything else is INTERNAL', () => {
   expect(toGrpcFailure(new TypeError('oops'))).toEqual({ code: status.INTERNAL, details: 'oops' });
   expect(toGrpcFailure('thrown text')).toEqual({ code: status.INTERNAL, details: 'thrown text' });
 });
+
+test('what travels fits into a header, and can be encoded', () => {
+  const long = toGrpcFailure(new NotFoundError('x'.repeat(9_000)));
+  expect(long.details).toBe(`${'x'.repeat(4096)}...`);
+  // Each of these characters takes twelve bytes of a header.
+  const wide = toGrpcFailure(new NotFoundError('😀'.repeat(2000)));
+  expect(wide.details).toBe(`${'😀'.repeat(341)}...`);
+  const half = toGrpcFailure(new NotFoundError('😀'.slice(0, 1)));
+  expect(encodeURI(half.details)).toBe('%EF%BF%BD');
+});

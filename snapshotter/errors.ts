@@ -1,3 +1,4 @@
+import { toUSVString } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import { SqliteError } from 'better-sqlite3';
 import { ImageBuilderClosedError } from '../erofs/build-worker';
@@ -69,6 +70,7 @@ const statusOfErrno: Readonly<Record<string, status>> = {
   EMFILE: status.RESOURCE_EXHAUSTED,
   ENFILE: status.RESOURCE_EXHAUSTED,
   EBUSY: status.FAILED_PRECONDITION,
+  EROFS: status.FAILED_PRECONDITION,
   ENOTCONN: status.UNAVAILABLE,
   ECONNREFUSED: status.UNAVAILABLE,
   EIO: status.DATA_LOSS,
@@ -79,6 +81,10 @@ const statusOfErrno: Readonly<Record<string, status>> = {
 /** Result codes of SQLite (sqlite.org/rescode.html) by their first part; better-sqlite3 spells extended ones too. */
 const statusOfSqlite: readonly (readonly [prefix: string, status: status])[] = [
   ['SQLITE_FULL', status.RESOURCE_EXHAUSTED],
+  ['SQLITE_NOMEM', status.RESOURCE_EXHAUSTED],
+  ['SQLITE_READONLY', status.FAILED_PRECONDITION],
+  ['SQLITE_CANTOPEN', status.UNAVAILABLE],
+  ['SQLITE_IOERR', status.DATA_LOSS],
   ['SQLITE_BUSY', status.UNAVAILABLE],
   ['SQLITE_CORRUPT', status.DATA_LOSS],
   ['SQLITE_NOTADB', status.DATA_LOSS],
@@ -92,7 +98,25 @@ export interface GrpcFailure {
 
 /** The one place where errors become gRPC statuses: ours, the kernel's, SQLite's, the image format's. */
 export function toGrpcFailure(error: unknown): GrpcFailure {
-  return { code: statusOf(error), details: describe(error) };
+  return { code: statusOf(error), details: sendable(describe(error)) };
+}
+
+/**
+ * Bytes that a text may have where it travels: percent-encoded in one header. A call whose headers are too large for HTTP/2
+ * is never answered.
+ */
+const MAX_DETAILS_BYTES = 4096;
+
+/** The text as far as it fits. Halves of surrogate pairs have no encoding, and are replaced. */
+function sendable(text: string): string {
+  let kept = '';
+  let bytes = 0;
+  for (const character of toUSVString(text)) {
+    bytes += encodeURI(character).length;
+    if (bytes > MAX_DETAILS_BYTES) return `${kept}...`;
+    kept += character;
+  }
+  return kept;
 }
 
 function statusOf(error: unknown): status {

@@ -5,17 +5,21 @@ export interface BuiltImage {
   readonly inodes: number;
   /** Above every inode id (nid) of the image. */
   readonly nidLimit: number;
+  /** SHA-256 of the table of block digests, hexadecimal, where one was asked for. */
+  readonly digestsRoot?: string | undefined;
 }
 
 /**
  * Builds the image of a committed layer: `ImageBuilder` of erofs/ in the daemon. The image and its directory entry are
- * on disk when it resolves; nothing is left at `target` when it rejects.
+ * on disk when it resolves; nothing is left at `target` and `digests` when it rejects.
  */
 export interface LayerImageBuilder {
   build(request: {
     /** `overlay`: whiteouts and opaque directories of an overlayfs upper directory are kept as such. */
     readonly source: { readonly directory: string; readonly overlay: true };
     readonly target: string;
+    /** Where the digests of the image's blocks go. */
+    readonly digests: string;
     readonly signal?: AbortSignal;
   }): Promise<BuiltImage>;
 }

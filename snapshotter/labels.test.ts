@@ -59,3 +59,25 @@ test('naming every key in the mask is the same as replacing all labels', () => {
     }),
   );
 });
+
+test('all labels together have a bound', () => {
+  const labels = (count: number): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, 'v'.repeat(4000)]));
+  expect(Object.keys(storableLabels(labels(200)))).toHaveLength(200);
+  expect(() => storableLabels(labels(300))).toThrow('more than 1048576');
+  expect(() => updateLabels(labels(200), labels(300), ['labels.k250', 'labels.k251'])).not.toThrow();
+  const more = Object.keys(labels(300)).map((key) => `labels.${key}`);
+  expect(() => updateLabels(labels(200), labels(300), more)).toThrow('more than 1048576');
+});
+
+test('paths that come a hundred thousand times cost no more than once', () => {
+  const given = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, 'v']));
+  const paths = Array.from({ length: 100_000 }, (_, index) => (index % 2 === 0 ? 'labels' : 'labels.k1'));
+  expect(updateLabels({ old: 'x' }, given, paths)).toEqual(given);
+});
+
+test('a path that cannot be updated is named, but not at any length', () => {
+  expect(() => updateLabels({}, {}, ['labels', 'x'.repeat(100_000)])).toThrow(
+    /^field "x{80}\.\.\." \(100000/,
+  );
+});

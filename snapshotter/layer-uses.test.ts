@@ -15,6 +15,9 @@ function layer(attachmentId: number): LayerAttachment {
     nodeRange: 1,
     inoBase: 65536,
     inoCount: 1,
+    trust: 'computed',
+    verified: [],
+    digests: undefined,
   };
 }
 

@@ -33,7 +33,7 @@ export async function discardLeftovers(
         if (id === undefined) return true;
         const snapshotId = Number(id) as SnapshotId;
         if (busy.has(snapshotId)) return false;
-        const complete = name === id || name === `${id}.erofs`;
+        const complete = name === id || name === `${id}.erofs` || name === `${id}.digests`;
         return !complete || snapshots.get(snapshotId) === undefined || !belongs(snapshotId);
       })
       .map((name) => join(parent, name));

@@ -41,8 +41,23 @@ export class Paths {
     return join(this.snapshot(id), 'work');
   }
 
+  /** An image that is the layer already, in place of files in `upper`: where containerd's erofs differ writes it. */
+  readyMadeImage(id: SnapshotId): string {
+    return join(this.snapshot(id), 'layer.erofs');
+  }
+
+  /** Tells containerd's erofs differ that it may write the ready-made image. */
+  readyMadeMark(id: SnapshotId): string {
+    return join(this.snapshot(id), '.erofslayer');
+  }
+
   image(id: SnapshotId): string {
     return join(this.images, `${id}.erofs`);
+  }
+
+  /** Digests of the image's blocks. */
+  digests(id: SnapshotId): string {
+    return join(this.images, `${id}.digests`);
   }
 }
 

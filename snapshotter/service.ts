@@ -15,18 +15,35 @@ import type {
   Timestamp,
 } from '../proto/snapshots';
 import { type GrpcFailure, InvalidArgumentError, toGrpcFailure } from './errors';
+import { messagesOf } from './list-messages';
+import { brief, checkNames, namesIn } from './request-names';
+import type { PendingCall } from './slow-calls';
 import type { SnapshotInfo } from './snapshot-info';
 import type { Snapshots } from './snapshots';
 
 const NS_PER_SECOND = 1_000_000_000n;
 
-/** Handlers of containerd's snapshots service over `snapshots`, for Server.addService(snapshotsService(), …). */
-export function snapshotsHandlers(snapshots: Snapshots, logger: Logger): SnapshotsHandlers {
+/** Told of every call from its beginning to its end. */
+export interface CallWatch {
+  began(call: PendingCall): void;
+  /** Told with the same object. */
+  ended(call: PendingCall): void;
+}
+
+/**
+ * Handlers of containerd's snapshots service over `snapshots`, for Server.addService(snapshotsService(), …). `watch` is
+ * for who wants to know of calls that take long.
+ */
+export function snapshotsHandlers(
+  snapshots: Snapshots,
+  logger: Logger,
+  watch?: CallWatch,
+): SnapshotsHandlers {
   const unary = <Request, Response>(
     method: string,
     handle: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
   ): handleUnaryCall<Request, Response> => {
-    return (call, callback) => void answer(method, call, callback, handle, logger);
+    return (call, callback) => void answer(method, call, callback, handle, logger, watch);
   };
   return {
     Prepare: unary('Prepare', async (request) => ({ mounts: await snapshots.prepare(request) })),
@@ -45,7 +62,7 @@ export function snapshotsHandlers(snapshots: Snapshots, logger: Logger): Snapsho
       if (info === null) throw new InvalidArgumentError('update: no snapshot is given');
       return { info: toInfo(await snapshots.update(info.name, info.labels, mask?.paths ?? [])) };
     }),
-    List: (call) => void list(call, snapshots, logger),
+    List: (call) => void list(call, snapshots, logger, watch),
     Usage: unary('Usage', async ({ key }, signal) => {
       const { bytes, inodes } = await snapshots.usage(key, signal);
       return { size: bytes, inodes };
@@ -64,15 +81,21 @@ async function answer<Request, Response>(
   callback: sendUnaryData<Response>,
   handle: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
   logger: Logger,
+  watch: CallWatch | undefined,
 ): Promise<void> {
   const gone = new AbortController();
   call.on('cancelled', () => {
     gone.abort();
   });
+  const pending = { method, keys: namesIn(call.request) };
+  watch?.began(pending);
   try {
+    checkNames(call.request);
     callback(null, await handle(call.request, gone.signal));
   } catch (error) {
     callback(fail(method, call.request, error, logger));
+  } finally {
+    watch?.ended(pending);
   }
 }
 
@@ -80,25 +103,33 @@ async function list(
   call: ServerWritableStream<ListSnapshotsRequest, ListSnapshotsResponse>,
   snapshots: Snapshots,
   logger: Logger,
+  watch: CallWatch | undefined,
 ): Promise<void> {
   const gone = new AbortController();
   call.on('cancelled', () => {
     gone.abort();
   });
+  const pending = { method: 'List', keys: [] };
+  watch?.began(pending);
   try {
     for (const batch of snapshots.list(call.request.filters)) {
-      if (!call.write({ info: batch.map(toInfo) })) await once(call, 'drain', { signal: gone.signal });
+      for (const info of messagesOf(batch.map(toInfo))) {
+        if (!call.write({ info })) await once(call, 'drain', { signal: gone.signal });
+      }
     }
     call.end();
   } catch (error) {
     call.emit('error', fail('List', call.request, error, logger));
+  } finally {
+    watch?.ended(pending);
   }
 }
 
 function fail(method: string, request: unknown, error: unknown, logger: Logger): GrpcFailure {
   const failure = toGrpcFailure(error);
   const code = status[failure.code];
-  logger.log(levelOf(failure.code), `${method}: ${failure.details}`, { method, code, request, error });
+  const log = { method, code, request: brief(request), error };
+  logger.log(levelOf(failure.code), `${method}: ${failure.details}`, log);
   return failure;
 }
 

@@ -1,4 +1,5 @@
 import { chmod, chown, mkdir } from 'node:fs/promises';
+import { errorCode } from '../linux/errno';
 import { Kind } from '../proto/snapshots';
 import type { LayerRoot } from './image-building';
 import type { Paths } from './paths';
@@ -25,12 +26,25 @@ export async function makeSnapshotDirectories(
   parentRoot: LayerRoot = FRESH_ROOT,
 ): Promise<void> {
   const upper = paths.upper(snapshot.id);
-  await mkdir(paths.snapshot(snapshot.id), { recursive: true, mode: 0o700 });
+  await makeDirectory(paths.snapshot(snapshot.id));
   // A directory that is there already is a container's and keeps its mode.
-  const made = await mkdir(upper, { recursive: true });
-  if (made !== undefined) {
+  if (await makeDirectory(upper)) {
     await chown(upper, parentRoot.uid, parentRoot.gid);
     await chmod(upper, parentRoot.mode & PERMISSION_BITS);
   }
-  if (snapshot.kind === Kind.ACTIVE) await mkdir(paths.work(snapshot.id), { recursive: true, mode: 0o700 });
+  if (snapshot.kind === Kind.ACTIVE) await makeDirectory(paths.work(snapshot.id));
+}
+
+/**
+ * Makes a directory in one that is there, unless it is itself: then this resolves to false. (`recursive` would do the same,
+ * but Node reports ENOENT then for most failures, a read-only file system among them.)
+ */
+async function makeDirectory(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import type { VerifiedFile } from '../ishare/image-trust';
 import type { LayerAttachment } from '../ishare/layer-server';
 import { DataLossError } from './errors';
 import type { Paths } from './paths';
@@ -11,11 +12,23 @@ export interface LayeredSnapshot {
   readonly domainId: DomainId;
 }
 
+export interface LayerOptions {
+  /** Whether blocks are checked against their recorded digests each time they are read. */
+  readonly verifyOnRead: boolean;
+  /** Files of an unverified image that have been verified so far. */
+  verifiedFiles(id: SnapshotId): readonly VerifiedFile[];
+}
+
 /**
  * The parent chain of a snapshot as the layer server takes it, nearest parent first. Pairs of image and domain that
  * were never attached get their numbers here: to be called within a transaction.
  */
-export function layersOf(store: MetadataStore, paths: Paths, snapshot: LayeredSnapshot): LayerAttachment[] {
+export function layersOf(
+  store: MetadataStore,
+  paths: Paths,
+  snapshot: LayeredSnapshot,
+  options: LayerOptions,
+): LayerAttachment[] {
   if (snapshot.parentId === undefined) return [];
   const domain = domainOf(store, snapshot.domainId);
   return store.snapshots.chain(snapshot.parentId).map((layer) => {
@@ -25,6 +38,12 @@ export function layersOf(store: MetadataStore, paths: Paths, snapshot: LayeredSn
       imagePath: paths.image(layer.id),
       label: layer.name,
       domain,
+      trust: layer.trust,
+      verified: options.verifiedFiles(layer.id),
+      digests:
+        options.verifyOnRead && layer.digestsRoot !== undefined
+          ? { path: paths.digests(layer.id), root: layer.digestsRoot }
+          : undefined,
       nodeRange: attachment.nodeRange,
       inoBase: attachment.inoBase,
       inoCount: attachment.inoCount,

@@ -1,13 +1,17 @@
-import { lstat, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import type { DomainDecision, DomainRequest } from '../config/domain-policy';
 import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
+import { makeCommittedImage } from './committed-image';
 import { diskUsage } from './disk-usage';
 import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
 import { compileFilters } from './filter/filter';
 import { snapshotFields } from './filter/snapshot-fields';
+import { noteDamage, noteDamageIn } from './image-damage';
+import { repairSameLayer } from './image-repair';
 import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
 import { KeyLocks } from './key-locks';
 import { storableLabels, updateLabels } from './labels';
@@ -15,9 +19,11 @@ import { LayerUses } from './layer-uses';
 import { discardLeftovers } from './leftovers';
 import { planMounts } from './mount-plan';
 import type { Paths } from './paths';
+import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
+import { batches } from './snapshot-batches';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
-import { layersOf } from './snapshot-layers';
+import { layersOf, type LayerOptions } from './snapshot-layers';
 import { NO_DOMAIN } from './store/domain-table';
 import type { MetadataStore } from './store/metadata-store';
 import type { Snapshot, SnapshotId } from './store/snapshot-table';
@@ -32,6 +38,12 @@ export interface SnapshotsOptions {
   readonly readLayerRoot: ReadLayerRoot;
   /** The domain that a new active snapshot or view on a committed one belongs to. */
   readonly domainFor: (request: DomainRequest) => DomainDecision;
+  /** Nothing is checked, and no image is being verified, where this is left out. */
+  readonly layers?: LayerOptions;
+  /** Whether containerd's erofs differ may deliver layers as images; not, where this is left out. */
+  readonly acceptReadyMade?: boolean;
+  /** A layer was committed, built here or ready-made. */
+  readonly onCommitted?: (id: SnapshotId) => void;
   readonly logger: Logger;
   /** How long a layer without a user stays attached, in ms. */
   readonly lingerMs?: number;
@@ -55,7 +67,6 @@ export interface CommitRequest {
 }
 
 const DEFAULT_LINGER_MS = 5_000;
-const LIST_BATCH = 100;
 
 /** A snapshot on nothing has no layers to share. */
 const ALONE = { domainId: NO_DOMAIN, domainRule: '' };
@@ -69,11 +80,14 @@ export class Snapshots implements AsyncDisposable {
   readonly #options: SnapshotsOptions;
   readonly #store: MetadataStore;
   readonly #paths: Paths;
+  readonly #layers: LayerOptions;
   readonly #locks = new KeyLocks();
   readonly #uses: LayerUses;
   readonly #trash: Trash;
   /** Snapshots with files that no row owns yet. */
   readonly #busy = new Set<SnapshotId>();
+  /** Snapshots that a failed call stored, and could not delete again. */
+  readonly #undone = new Set<SnapshotId>();
   /** Keys that are being committed. */
   readonly #committing = new Set<string>();
 
@@ -81,6 +95,7 @@ export class Snapshots implements AsyncDisposable {
     this.#options = options;
     this.#store = options.store;
     this.#paths = options.paths;
+    this.#layers = options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] };
     this.#trash = new Trash(options.paths.trash, options.logger);
     this.#uses = new LayerUses(options.layerServer, {
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
@@ -143,9 +158,9 @@ export class Snapshots implements AsyncDisposable {
       // The snapshot is gone whatever happens from here on; files that stay behind are leftovers for cleanup().
       if (snapshot.kind === Kind.COMMITTED) {
         await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#uses.drop(attachments));
-        await this.#warnOnFailure('cannot discard an image', key, () =>
-          this.#trash.discard(this.#paths.image(snapshot.id)),
-        );
+        for (const path of [this.#paths.image(snapshot.id), this.#paths.digests(snapshot.id)]) {
+          await this.#warnOnFailure('cannot discard an image', key, () => this.#trash.discard(path));
+        }
       } else {
         this.#uses.release(snapshot.id);
         await this.#discardDirectory(snapshot);
@@ -217,16 +232,19 @@ export class Snapshots implements AsyncDisposable {
     if (key === '') throw new InvalidArgumentError('a snapshot needs a key');
     const labels = storableLabels(request.labels);
     return this.#locks.run([key], async () => {
+      for (const undone of this.#undone) await this.#undoCreate(undone);
       const parent = this.#checkNew(key, request.parent);
       const id = this.#store.snapshots.reserveId();
       this.#busy.add(id);
       try {
         const root = parent === undefined ? undefined : await this.#layerRoot(parent);
         await makeSnapshotDirectories(this.#paths, { id, kind }, root);
+        if (this.#options.acceptReadyMade === true && isForUnpacking(key))
+          await acceptReadyMadeImage(this.#paths, id);
         const snapshot = this.#insert(id, kind, { key, parent: request.parent, labels });
         return await this.#mountsOf(snapshot);
       } catch (error) {
-        await this.#undoCreate(id);
+        await this.#warnOnFailure('cannot undo a failed call yet', key, () => this.#undoCreate(id));
         throw error;
       } finally {
         this.#busy.delete(id);
@@ -256,6 +274,7 @@ export class Snapshots implements AsyncDisposable {
     } catch (error) {
       // The parent may have been removed while its image was read.
       this.#committed(parent.name);
+      noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
     }
   }
@@ -273,7 +292,7 @@ export class Snapshots implements AsyncDisposable {
       const snapshot = { id, key, parentId: parent?.id, kind, domainId, domainRule, labels, nowNs };
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
-      layersOf(this.#store, this.#paths, snapshot);
+      layersOf(this.#store, this.#paths, snapshot, this.#layers);
       return this.#find(key);
     });
   }
@@ -296,9 +315,11 @@ export class Snapshots implements AsyncDisposable {
   }
 
   async #undoCreate(id: SnapshotId): Promise<void> {
+    this.#undone.add(id);
     this.#store.transaction(() => {
       this.#store.snapshots.delete(id);
     });
+    this.#undone.delete(id);
     this.#uses.release(id);
     await this.#discardDirectory({ id, name: `of id ${id}` });
   }
@@ -310,45 +331,49 @@ export class Snapshots implements AsyncDisposable {
         `snapshot "${snapshot.name}" is committed; only active ones and views have mounts`,
       );
     }
-    const lower = await this.#uses.use(id, this.#layersOf(snapshot));
-    return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
+    try {
+      const lower = await this.#uses.use(id, this.#layersOf(snapshot));
+      return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
+    } catch (error) {
+      noteDamageIn(this.#store, this.#options.logger, error);
+      throw error;
+    }
   }
 
   #layersOf(snapshot: Snapshot): LayerAttachment[] {
-    return this.#store.transaction(() => layersOf(this.#store, this.#paths, snapshot));
+    return this.#store.transaction(() => layersOf(this.#store, this.#paths, snapshot, this.#layers));
   }
 
   async #commit(request: CommitRequest): Promise<void> {
     const snapshot = this.#checkCommit(request);
     const { id } = snapshot;
-    const target = this.#paths.image(id);
     this.#busy.add(id);
     try {
-      const image = await this.#options.builder.build({
-        source: { directory: this.#paths.upper(id), overlay: true },
-        target,
-        ...(request.signal && { signal: request.signal }),
-      });
-      const { blocks } = await lstat(target);
+      const image = await makeCommittedImage(this.#paths, id, this.#options.builder, request.signal);
       request.signal?.throwIfAborted();
       this.#store.transaction(() => {
         this.#store.snapshots.commit(id, {
           name: request.name,
           parentId: this.#parentAtCommit(this.#checkCommit(request), request.parent ?? ''),
           labels: request.labels,
-          usage: { bytes: blocks * 512, inodes: image.inodes },
-          nidLimit: image.nidLimit,
+          ...image,
           nowNs: realtimeNs(),
         });
       });
     } catch (error) {
-      await rm(target, { force: true });
+      for (const path of [this.#paths.image(id), this.#paths.digests(id)]) {
+        await this.#warnOnFailure('cannot delete an image', request.key, () => rm(path, { force: true }));
+      }
       throw error;
     } finally {
       this.#busy.delete(id);
     }
     this.#uses.release(id);
+    this.#options.onCommitted?.(id);
     await this.#discardDirectory(snapshot);
+    await this.#warnOnFailure('cannot repair a damaged image', request.name, () =>
+      repairSameLayer(this.#store, this.#paths, id, this.#options.logger),
+    );
   }
 
   #checkCommit({ key, name, parent = '' }: CommitRequest): Snapshot {
@@ -386,6 +411,7 @@ export class Snapshots implements AsyncDisposable {
   }
 
   async #discardLeftovers(): Promise<void> {
+    for (const id of this.#undone) await this.#undoCreate(id);
     const leftovers = await discardLeftovers(this.#paths, this.#store.snapshots, this.#trash, this.#busy);
     if (leftovers.length > 0)
       this.#options.logger.info('discarding what no snapshot owns', { paths: leftovers });
@@ -394,6 +420,7 @@ export class Snapshots implements AsyncDisposable {
   async #recover(): Promise<void> {
     await this.#discardLeftovers();
     await this.#trash.recover();
+    this.#store.transaction(() => this.#store.domains.forgetRetired());
     for (const snapshot of this.#store.snapshots.all()) {
       await this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot));
     }
@@ -401,7 +428,8 @@ export class Snapshots implements AsyncDisposable {
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
     if (snapshot.kind === Kind.COMMITTED) {
-      await lstat(this.#paths.image(snapshot.id));
+      const image = this.#paths.image(snapshot.id);
+      if (!existsSync(image)) noteDamage(this.#store, this.#options.logger, image, 'its file is gone');
       return;
     }
     // A power failure may take directories that were never flushed; what they held is lost with them.
@@ -410,19 +438,4 @@ export class Snapshots implements AsyncDisposable {
     await makeSnapshotDirectories(this.#paths, snapshot, root);
     await this.#mountsOf(snapshot);
   }
-}
-
-function* batches(
-  snapshots: Iterable<Snapshot>,
-  matches: (snapshot: Snapshot) => boolean,
-): Generator<SnapshotInfo[], void, undefined> {
-  let batch: SnapshotInfo[] = [];
-  for (const snapshot of snapshots) {
-    if (!matches(snapshot)) continue;
-    batch.push(snapshot);
-    if (batch.length < LIST_BATCH) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }

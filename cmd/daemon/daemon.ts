@@ -4,26 +4,32 @@ import { Server } from '@grpc/grpc-js';
 import type { Logger } from 'winston';
 import type { Config } from '../../config/schema';
 import { ImageBuilder } from '../../erofs/build-worker';
-import { AdminService, type AdminSources } from '../../ishare/admin-service';
+import { adminHandlers } from '../../ishare/admin/admin-service';
 import type { LogSink } from '../../ishare/engine';
+import { sharingSentence } from '../../ishare/sharing-sentence';
 import { EngineClient } from '../../ishare/worker/engine-client';
 import { errorCode } from '../../linux/errno';
 import { tryLockFile } from '../../linux/file-lock';
+import { readMountTable } from '../../linux/mount-table';
 import { adminService } from '../../proto/admin';
-import { Kind, snapshotsService } from '../../proto/snapshots';
+import { snapshotsService } from '../../proto/snapshots';
 import { SnapshotterError } from '../../snapshotter/errors';
+import { noteDamage } from '../../snapshotter/image-damage';
+import { LayerVerification } from '../../snapshotter/layer-verification';
 import { readLayerRoot } from '../../snapshotter/layer-root';
 import { assertOverlaySafe, Paths } from '../../snapshotter/paths';
 import { snapshotsHandlers } from '../../snapshotter/service';
+import { slowCalls } from '../../snapshotter/slow-calls';
 import { Snapshots } from '../../snapshotter/snapshots';
 import { SocketServer } from '../../snapshotter/socket-server';
 import { MetadataStore } from '../../snapshotter/store/metadata-store';
 import { version } from '../version';
+import { adminSources } from './admin-sources';
 import { layerCompression } from './layer-compression';
 import type { LivePolicy } from './live-policy';
 import { LOCK_FILE, makePrivateDirectory, PRIVATE_DIRECTORY, withoutLinks } from './private-directory';
+import { overlaysAbove } from './overlays-above';
 import { ResourceStack } from './resource-stack';
-import { clearStaleMounts, overlaysAbove } from './stale-mounts';
 import { StartError } from './start-error';
 
 /** Directory of the images mount below --state. */
@@ -51,21 +57,21 @@ export class Daemon implements AsyncDisposable {
     await using resources = new ResourceStack();
     const { root, state } = await takeDirectories(config, resources, logger);
     const imagesDirectory = path.join(state, IMAGES);
-    const stale = await clearStaleMounts(imagesDirectory);
-    if (stale > 0)
-      logger.warn('cleared mounts that an earlier daemon left', { directory: imagesDirectory, stale });
-    await mkdir(imagesDirectory, { recursive: true, mode: PRIVATE_DIRECTORY });
+    await makeMountPoint(imagesDirectory);
     const log: LogSink = (level, message, details) => logger.log(level, message, details);
     const paths = new Paths(root);
     const store = resources.use(openStore(paths.database));
-    // The engine unmounts by itself; where its thread died, this does.
-    resources.defer(() => clearStaleMounts(imagesDirectory));
-    const engine = resources.use(
-      await EngineClient.start(engineOptions(config, imagesDirectory), log, onCrash),
-    );
-    resources.defer(() => warnOfOverlays([imagesDirectory, root], logger));
+    const engine = await EngineClient.start(engineOptions(config, imagesDirectory), {
+      log,
+      onLost: onCrash,
+      onDamage: (imagePath, problem) => noteDamage(store, logger, imagePath, problem),
+    });
+    resources.defer(() => stopEngine(engine, [imagesDirectory, root], logger));
     const builder = resources.use(
       new ImageBuilder({ concurrency: config.build.workers, compression: layerCompression(config) }),
+    );
+    const verification = resources.use(
+      new LayerVerification({ store, paths, learn: (news) => engine.learn(news), logger }),
     );
     const snapshots = resources.use(
       await Snapshots.open({
@@ -75,26 +81,49 @@ export class Daemon implements AsyncDisposable {
         layerServer: engine,
         readLayerRoot,
         domainFor: (request) => policy.decide(request),
+        layers: {
+          verifyOnRead: config.verify_on_read,
+          verifiedFiles: (id) => verification.verifiedFiles(id),
+        },
+        acceptReadyMade: config.erofs_layers,
+        onCommitted: (id) => verification.enqueue(id),
         logger,
       }),
     );
+    await engine.resume();
+    verification.resume();
+    const calls = resources.use(slowCalls({ logger }));
     const admin = new Server();
     admin.addService(
       adminService(),
-      new AdminService(
+      adminHandlers({
         engine,
-        adminSources({ ...config, root, state }, store, paths, policy),
+        sources: adminSources({
+          config: { ...config, root, state },
+          store,
+          paths,
+          policy,
+          verification,
+          slowCalls: calls,
+          logger,
+        }),
         log,
-      ).handlers(),
+      }),
     );
     resources.use(await listen('--admin-address', config.admin_address, admin));
     const server = new Server();
-    server.addService(snapshotsService(), snapshotsHandlers(snapshots, logger));
+    server.addService(snapshotsService(), snapshotsHandlers(snapshots, logger, calls));
     resources.use(await listen('--address', config.address, server));
-    const { passthrough } = await engine.state();
-    logger.info('ready', { version, address: config.address, admin: config.admin_address, passthrough });
-    if (!passthrough)
-      logger.warn('nothing is shared: no FUSE passthrough (Linux 6.9, or fuse.passthrough = false)');
+    const { passthrough, takenOver } = await engine.state();
+    logger.info('ready', {
+      version,
+      address: config.address,
+      admin: config.admin_address,
+      passthrough,
+      takenOver,
+    });
+    const sharing = sharingSentence(passthrough, config.fuse.passthrough);
+    logger.log(passthrough ? 'info' : 'warn', `sharing is ${sharing}`);
     return new Daemon(resources.move());
   }
 
@@ -158,41 +187,35 @@ function messageOf(error: unknown): string {
 function engineOptions(config: Config, imagesDirectory: string): Parameters<typeof EngineClient.start>[0] {
   return {
     imagesDirectory,
+    takeoverDirectory: path.dirname(imagesDirectory),
+    program: version,
     passthrough: config.fuse.passthrough,
     readAheadKib: config.fuse.read_ahead_kib,
     metadataCacheBytes: config.fuse.metadata_cache_mib * MIB,
   };
 }
 
-async function warnOfOverlays(directories: readonly string[], logger: Logger): Promise<void> {
-  const overlays = await overlaysAbove(directories);
-  if (overlays.length === 0) return;
-  logger.warn('containers still use the images and will get I/O errors until they are restarted', {
-    overlays,
-  });
+/** Makes the directory, unless an earlier daemon's mount is on it: nobody would answer questions about that. */
+async function makeMountPoint(directory: string): Promise<void> {
+  if ((await readMountTable()).some(({ target }) => target === directory)) return;
+  await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
 }
 
-function adminSources(config: Config, store: MetadataStore, paths: Paths, policy: LivePolicy): AdminSources {
-  const all = () => store.transaction(() => [...store.snapshots.all()]);
-  return {
-    version,
-    root: config.root,
-    state: config.state,
-    address: config.address,
-    reload: () => policy.reload(),
-    snapshots: () => all().length,
-    domainNames: () => {
-      const used = store.transaction(() => store.domains.list().map(({ name }) => name));
-      return [...new Set([...used, ...policy.names()])];
-    },
-    images: () =>
-      all()
-        .filter(({ kind }) => kind === Kind.COMMITTED)
-        .map(({ id, name, usage }) => ({
-          name,
-          path: paths.image(id),
-          size: usage.bytes,
-          inodes: usage.inodes,
-        })),
-  };
+/**
+ * As long as something uses them the mounts are left to the next daemon, and whoever asks them meanwhile waits. In use is
+ * what an overlay lies above and whose files are open: unmounting would succeed all the same, and containers get errors.
+ */
+async function stopEngine(
+  engine: EngineClient,
+  directories: readonly string[],
+  logger: Logger,
+): Promise<void> {
+  const overlays = await overlaysAbove(directories);
+  const { openFiles } = await engine.state();
+  if (overlays.length === 0 && openFiles === 0) {
+    await engine[Symbol.asyncDispose]();
+    return;
+  }
+  logger.info('containers use the images: the mounts stay for the next daemon', { overlays, openFiles });
+  await engine.leave();
 }

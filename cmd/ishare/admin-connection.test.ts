@@ -34,14 +34,14 @@ const INODES = 100_000;
 /** A server with answers of its own: what is tested is the connection. */
 async function serve(socket: string): Promise<Server> {
   const server = new Server();
-  const handlers: AdminHandlers = {
+  const handlers = {
     Status: (_call, callback) => callback({ code: status.INTERNAL, details: 'what went wrong' }),
     ListDomains: (_call, callback) => callback(null, { domains: [] }),
     ListInodes: (_call, callback) =>
       callback(null, { inodes: Array.from({ length: INODES }, (_, index) => inode(index)) }),
     ListImages: (_call, callback) => callback(null, { images: [] }),
     ReloadConfig: (_call, callback) => callback(null, { waiting_for_restart: [] }),
-  };
+  } satisfies Partial<AdminHandlers>;
   server.addService(adminService(), handlers);
   await new Promise<void>((resolve, reject) =>
     server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>

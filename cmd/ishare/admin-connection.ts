@@ -2,6 +2,7 @@ import {
   credentials,
   status,
   type CallOptions,
+  type ClientReadableStream,
   type requestCallback,
   type ServiceError,
 } from '@grpc/grpc-js';
@@ -34,6 +35,22 @@ export class AdminConnection implements Disposable {
         else if (response === undefined) reject(new CommandError('the daemon sent an empty answer'));
         else resolve(response);
       });
+    });
+  }
+
+  /**
+   * One call with a stream of answers, each of which is given to `take`; resolves at its end. It has no deadline: the work
+   * may be long, and ends with this process.
+   */
+  async stream<Response>(
+    invoke: (client: AdminClient) => ClientReadableStream<Response>,
+    take: (response: Response) => void,
+  ): Promise<void> {
+    const answers = invoke(this.#client);
+    await new Promise<void>((resolve, reject) => {
+      answers.on('data', take);
+      answers.on('error', (error: ServiceError) => reject(this.#explain(error)));
+      answers.on('end', resolve);
     });
   }
 

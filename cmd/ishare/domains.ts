@@ -1,9 +1,12 @@
 import { Command } from 'commander';
 import type { DomainState } from '../../proto/admin-messages';
+import { domainRotateCommand } from './domain-rotate';
+import { domainShowCommand } from './domain-show';
 import { formatBytes, formatTable, print, printJson, type Column } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 
-const columns: readonly Column<DomainState>[] = [
+/** Of the tables of domains. */
+export const domainColumns: readonly Column<DomainState>[] = [
   { title: 'DOMAIN', value: ({ name }) => name },
   { title: 'IMAGES', align: 'right', value: ({ images }) => String(images) },
   { title: 'INODES', align: 'right', value: ({ dedup_inodes }) => String(dedup_inodes) },
@@ -22,10 +25,10 @@ export function domainsCommand(): Command {
           daemon.call<{ domains: DomainState[] }>((client, ...rest) => client.ListDomains({}, ...rest)),
         );
         if (options.json) printJson(response.domains);
-        else if (response.domains.length > 0) print(formatTable(columns, response.domains));
+        else if (response.domains.length > 0) print(formatTable(domainColumns, response.domains));
         else print('No domains: nothing is shared. Set [domains] in the configuration to share.');
       },
     ),
   );
-  return domains;
+  return domains.addCommand(domainShowCommand()).addCommand(domainRotateCommand());
 }

@@ -5,11 +5,12 @@ import { diffCommand } from './image/diff';
 import { dumpCommand } from './image/dump';
 import { extractCommand } from './image/extract';
 import { fsckCommand } from './image/fsck';
+import { importCommand } from './image/import';
 import { lsCommand } from './image/ls';
 import { mountCommand } from './image/mount';
 import { umountCommand } from './image/umount';
 
-/** Work on image files, with neither a daemon nor containerd. */
+/** Work on image files, with neither a daemon nor containerd, but for `import`. */
 export function imageCommand(): Command {
   return new Command('image')
     .description('EROFS image files: make and mount them, look into them, check and compare them')
@@ -22,5 +23,6 @@ export function imageCommand(): Command {
     .addCommand(extractCommand())
     .addCommand(dumpCommand())
     .addCommand(fsckCommand())
-    .addCommand(diffCommand());
+    .addCommand(diffCommand())
+    .addCommand(importCommand());
 }

@@ -1,15 +1,16 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { InodeOrder, type InodeState } from '../../proto/admin-messages';
+import { inodeShowCommand } from './inode-show';
 import { formatBytes, formatTable, print, printJson, type Column } from './output';
-import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
+import { askDaemon, wholeNumber, withDaemonOptions, type DaemonOptions } from './shared-options';
 
 interface ListOptions extends DaemonOptions {
   readonly domain?: string;
-  readonly sort: keyof typeof orders;
+  readonly sort: keyof typeof inodeOrders;
   readonly limit: number;
 }
 
-const orders = {
+export const inodeOrders = {
   saved: InodeOrder.SAVED,
   cached: InodeOrder.CACHED,
   size: InodeOrder.SIZE,
@@ -18,8 +19,11 @@ const orders = {
   fingerprint: InodeOrder.FINGERPRINT,
 } as const;
 
-const columns: readonly Column<InodeState>[] = [
-  { title: 'FINGERPRINT', value: ({ fingerprint }) => fingerprint },
+/** An inode of one file alone, whose fingerprint is not believed. */
+const OWN = '(own, unverified)';
+
+export const inodeColumns: readonly Column<InodeState>[] = [
+  { title: 'FINGERPRINT', value: ({ fingerprint }) => fingerprint || OWN },
   { title: 'DOMAIN', value: ({ domain }) => domain },
   { title: 'SIZE', align: 'right', value: ({ size }) => formatBytes(size) },
   { title: 'IMAGES', align: 'right', value: ({ images }) => String(images) },
@@ -28,13 +32,6 @@ const columns: readonly Column<InodeState>[] = [
   { title: 'SAVED', align: 'right', value: ({ saved_bytes }) => formatBytes(saved_bytes) },
 ];
 
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
-    throw new InvalidArgumentError('It is no whole number.');
-  return number;
-}
-
 export function inodesCommand(): Command {
   const inodes = new Command('inodes')
     .description('shared inodes: one for each content in a domain')
@@ -42,19 +39,25 @@ export function inodesCommand(): Command {
   inodes.addCommand(
     withDaemonOptions(new Command('ls').description('shared inodes with who uses them'))
       .option('--domain <name>', 'only this domain')
-      .addOption(new Option('--sort <key>', 'what comes first').choices(Object.keys(orders)).default('saved'))
+      .addOption(
+        new Option('--sort <key>', 'what comes first').choices(Object.keys(inodeOrders)).default('saved'),
+      )
       .option('--limit <n>', 'so many at most (0: all)', wholeNumber, 0)
       .action(async (options: ListOptions) => {
-        const request = { domain: options.domain ?? '', order: orders[options.sort], limit: options.limit };
+        const request = {
+          domain: options.domain ?? '',
+          order: inodeOrders[options.sort],
+          limit: options.limit,
+        };
         const response = await askDaemon(options, (daemon) =>
           daemon.call<{ inodes: InodeState[] }>((client, ...rest) => client.ListInodes(request, ...rest)),
         );
         if (options.json) printJson(response.inodes);
-        else if (response.inodes.length > 0) print(formatTable(columns, response.inodes));
+        else if (response.inodes.length > 0) print(formatTable(inodeColumns, response.inodes));
         else if (options.domain === undefined)
           print('No shared inodes: no image of a domain is attached. Run a container in one.');
         else print(`No shared inodes: no image of the domain "${options.domain}" is attached.`);
       }),
   );
-  return inodes;
+  return inodes.addCommand(inodeShowCommand());
 }

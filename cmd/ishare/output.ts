@@ -44,6 +44,12 @@ const blankBorder = Object.fromEntries(
   ].map((place) => [place, '']),
 );
 
+/** Lines of a name and what is told of it. The values are printed as they are. */
+export function formatFacts(facts: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(...facts.map(([name]) => name.length)) + 1;
+  return facts.map(([name, value]) => `${colors.bold(name.padEnd(width))}${value}`).join('\n');
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

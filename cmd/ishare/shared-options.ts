@@ -26,6 +26,14 @@ function absolute(given: string): string {
   return path.resolve(given);
 }
 
+/** Argument parser of options that take a number from 0 on. */
+export function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number))
+    throw new InvalidArgumentError('It is no whole number.');
+  return number;
+}
+
 export async function askDaemon<Result>(
   options: DaemonOptions,
   ask: (connection: AdminConnection) => Promise<Result>,

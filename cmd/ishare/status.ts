@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { colors } from '../colors';
 import type { StatusResponse } from '../../proto/admin-messages';
-import { formatBytes, print, printJson } from './output';
+import { formatBytes, formatFacts, print, printJson } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 
 export function statusCommand(): Command {
@@ -17,7 +17,7 @@ export function statusCommand(): Command {
 }
 
 function describe(status: StatusResponse): string {
-  const rows: [string, string][] = [
+  return formatFacts([
     [
       'daemon',
       `ishare-snapshotter ${status.version}, pid ${status.pid}, up ${duration(status.uptime_seconds)}`,
@@ -30,15 +30,29 @@ function describe(status: StatusResponse): string {
       `${status.dedup_inodes} (${status.backing_ids} opened so far, ${status.open_files} files open)`,
     ],
     ['page cache', `${formatBytes(status.cached_bytes)} shared, saves ${formatBytes(status.saved_bytes)}`],
+    ...slowness(status),
     ['memory', `${formatBytes(status.rss_bytes)} (this daemon)`],
     ['root', status.root],
     ['state', status.state],
     ['address', status.address],
-  ];
-  return rows.map(([name, value]) => `${colors.bold(name.padEnd(14))}${value}`).join('\n');
+  ]);
 }
 
-function duration(seconds: number): string {
+/** A line where something had to wait for long, which is to be looked up in the log. */
+function slowness(status: StatusResponse): [string, string][] {
+  const { slow_requests, slow_requests_now, slow_calls, slow_calls_now } = status;
+  if (slow_requests + slow_calls === 0) return [];
+  const text = (what: string, all: number, now: number): string => `${all} ${what} (${now} at this moment)`;
+  return [
+    [
+      'slow',
+      `${text('file requests', slow_requests, slow_requests_now)}, ${text('calls', slow_calls, slow_calls_now)}: see the log`,
+    ],
+  ];
+}
+
+/** `2d 3h`, `5m 12s`. */
+export function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const days = Math.floor(whole / 86400);
   const hours = Math.floor((whole % 86400) / 3600);

@@ -15,9 +15,11 @@ export class Contents {
   constructor(
     readonly image: ErofsImage,
     private readonly onHashed: (bytes: number) => void = () => undefined,
+    /** `ignored`: all digests are computed. */
+    private readonly claims: 'believed' | 'ignored' = 'believed',
   ) {}
 
-  /** Files whose digest was computed, as the image claims none for them. */
+  /** Files whose digest was computed. */
   get computed(): number {
     return this.#computed;
   }
@@ -32,7 +34,8 @@ export class Contents {
   async digestOf(inode: Inode): Promise<string> {
     const known = this.#digests.get(inode.nid);
     if (known !== undefined) return known;
-    const digest = (await this.claimOf(inode)) ?? (await this.#compute(inode));
+    const claim = this.claims === 'believed' ? await this.claimOf(inode) : undefined;
+    const digest = claim ?? (await this.#compute(inode));
     this.#digests.set(inode.nid, digest);
     return digest;
   }

@@ -74,6 +74,15 @@ export class CompactIndex implements LclusterIndex {
     return bytes.then((read) => this.#decode(read, place));
   }
 
+  loadRun(first: number, count: number): readonly Lcluster[] | Promise<readonly Lcluster[]> {
+    const start = this.#locate(first).pack;
+    const { nid } = this.inode;
+    const length = this.endOf(first + count - 1) - start;
+    const bytes = readRange(this.image.home(nid), start, length, nid, FIELD);
+    const decode = (read: Buffer): readonly Lcluster[] => this.#decodeRun(read, start, first, count);
+    return Buffer.isBuffer(bytes) ? decode(bytes) : bytes.then(decode);
+  }
+
   endOf(number: number): number {
     const { pack, shape } = this.#locate(number);
     return pack + shape.size;
@@ -85,6 +94,22 @@ export class CompactIndex implements LclusterIndex {
     const denseStart = this.#start + 4 * this.#leading;
     if (dense < this.#dense) return slotAt(denseStart + 2 * dense, PACK_OF_16);
     return slotAt(denseStart + 2 * this.#dense + 4 * (dense - this.#dense), PACK_OF_2);
+  }
+
+  /** `start` is the place of the bytes, whose first pack holds the entry of lcluster `first`. */
+  #decodeRun(bytes: Buffer, start: number, first: number, count: number): readonly Lcluster[] {
+    const found: Lcluster[] = [];
+    let pack = bytes;
+    let at = -1;
+    for (let number = first; number < first + count; number++) {
+      const place = this.#locate(number);
+      if (place.pack !== at) {
+        at = place.pack;
+        pack = bytes.subarray(at - start, at - start + place.shape.size);
+      }
+      found.push(this.#decode(pack, place));
+    }
+    return found;
   }
 
   #decode(pack: Buffer, { shape, slot, pack: origin }: Slot): Lcluster {

@@ -1,12 +1,18 @@
 import type { CacheBudget, CacheEntry } from '../cache-budget';
+import type { PclusterExtent } from './extent';
 
+/** What the position of a pcluster counts from: the image, the inode's home, or the metabox as the inode's home. */
+export type PclusterHome = 'image' | 'inline' | 'metabox';
+
+/** A pcluster and what it decodes to. Extents that show different lengths of it are of one pcluster. */
 class Decoded implements CacheEntry {
   touched = false;
 
   constructor(
+    readonly home: PclusterHome,
+    readonly extent: PclusterExtent,
     readonly bytes: Buffer,
-    readonly key: string,
-    private readonly owner: Map<string, Decoded>,
+    private readonly owner: Map<number, Decoded>,
   ) {}
 
   get weight(): number {
@@ -14,12 +20,13 @@ class Decoded implements CacheEntry {
   }
 
   evict(): void {
-    this.owner.delete(this.key);
+    this.owner.delete(this.extent.position);
   }
 }
 
 interface Pending {
-  readonly length: number;
+  readonly home: PclusterHome;
+  readonly extent: PclusterExtent;
   readonly bytes: Promise<Buffer>;
 }
 
@@ -28,38 +35,39 @@ interface Pending {
  * waits for it: none is decoded twice at a time.
  */
 export class DecodedCache {
-  readonly #entries = new Map<string, Decoded>();
-  readonly #pending = new Map<string, Pending>();
+  /** By position: no two pclusters of a sound image have the same. */
+  readonly #entries = new Map<number, Decoded>();
+  readonly #pending = new Map<number, Pending>();
   #closed = false;
 
   constructor(private readonly budget: CacheBudget) {}
 
-  /** At least the first `length` bytes of a pcluster if they are here, or on their way; else undefined. */
-  get(key: string, length: number): Buffer | Promise<Buffer> | undefined {
-    const entry = this.#entries.get(key);
-    if (entry !== undefined && entry.bytes.length >= length) {
+  /** At least as many bytes of a pcluster as the extent shows if they are here, or on their way; else undefined. */
+  get(home: PclusterHome, extent: PclusterExtent): Buffer | Promise<Buffer> | undefined {
+    const entry = this.#entries.get(extent.position);
+    if (entry !== undefined && covers(entry, home, extent)) {
       entry.touched = true;
       return entry.bytes;
     }
-    const pending = this.#pending.get(key);
-    return pending !== undefined && pending.length >= length ? pending.bytes : undefined;
+    const pending = this.#pending.get(extent.position);
+    return pending !== undefined && covers(pending, home, extent) ? pending.bytes : undefined;
   }
 
-  /** Takes in what was decoded, or will be, which has `length` bytes; gives the same back. */
-  add(key: string, length: number, bytes: Buffer | Promise<Buffer>): Buffer | Promise<Buffer> {
+  /** Takes in what an extent was decoded to, or will be; gives the same back. */
+  add(home: PclusterHome, extent: PclusterExtent, bytes: Buffer | Promise<Buffer>): Buffer | Promise<Buffer> {
     if (!(bytes instanceof Promise)) {
-      this.#keep(key, bytes);
+      this.#keep(home, extent, bytes);
       return bytes;
     }
-    const pending: Pending = { length, bytes };
-    this.#pending.set(key, pending);
+    const pending: Pending = { home, extent, bytes };
+    this.#pending.set(extent.position, pending);
     const forget = (): void => {
-      if (this.#pending.get(key) === pending) this.#pending.delete(key);
+      if (this.#pending.get(extent.position) === pending) this.#pending.delete(extent.position);
     };
     // The failure is for those who wait for `bytes`; here it only means that there is nothing to keep.
     bytes
       .then(
-        (decoded) => this.#keep(key, decoded),
+        (decoded) => this.#keep(home, extent, decoded),
         () => undefined,
       )
       .finally(forget);
@@ -73,15 +81,25 @@ export class DecodedCache {
     this.#entries.clear();
   }
 
-  #keep(key: string, bytes: Buffer): void {
+  #keep(home: PclusterHome, extent: PclusterExtent, bytes: Buffer): void {
     if (this.#closed) return;
-    const before = this.#entries.get(key);
+    const before = this.#entries.get(extent.position);
     if (before !== undefined) {
-      if (before.bytes.length >= bytes.length) return;
+      if (covers(before, home, extent)) return;
       this.budget.remove(before);
     }
-    const entry = new Decoded(bytes, key, this.#entries);
-    this.#entries.set(key, entry);
+    const entry = new Decoded(home, extent, bytes, this.#entries);
+    this.#entries.set(extent.position, entry);
     this.budget.add(entry);
   }
+}
+
+/** Whether what is kept is of the same pcluster as the extent, and as long. */
+function covers(
+  kept: { readonly home: PclusterHome; readonly extent: PclusterExtent },
+  home: PclusterHome,
+  { size, coding, length }: PclusterExtent,
+): boolean {
+  const { extent } = kept;
+  return kept.home === home && extent.size === size && extent.coding === coding && extent.length >= length;
 }

@@ -32,12 +32,12 @@ const CONCURRENT_DECODES = 4;
 
 /**
  * Outputs up to these many bytes are decoded at once, on the calling thread, which may be the one that serves /dev/fuse:
- * that takes up to 11 µs (LZ4) and 18 µs (Zstandard), while the way to the thread pool and back takes 25 to 60. Larger
+ * that takes up to 11 µs (LZ4) and 36 µs (Zstandard), while the way to the thread pool and back takes 25 to 60. Larger
  * ones, of which a long READ wants several, would hold up everybody else. Algorithms without a limit here always go there.
  */
 const AT_ONCE_MAX: Readonly<Record<Algorithm, number>> = {
   [ALGORITHM.LZ4]: 32 * 1024,
-  [ALGORITHM.ZSTD]: 8 * 1024,
+  [ALGORITHM.ZSTD]: 32 * 1024,
   [ALGORITHM.LZMA]: 0,
   [ALGORITHM.DEFLATE]: 0,
 };

@@ -60,6 +60,10 @@ export class EncodedExtentMap implements ExtentMap {
     return extent;
   }
 
+  async findRun(offset: number): Promise<readonly Extent[]> {
+    return [await this.find(offset)];
+  }
+
   async check(): Promise<void> {
     if (this.#uniform) return;
     let before = -1;

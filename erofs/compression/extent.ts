@@ -57,6 +57,11 @@ export interface ExtentMap {
   /** The extent that holds byte `offset`, which must be below the inode's size; at once where the map is in memory. */
   find(offset: number): Extent | Promise<Extent>;
   /**
+   * The extents from that of byte `offset` on, in order and without gaps, towards byte `end`: the first, and those behind it
+   * that are found with little more work.
+   */
+  findRun(offset: number, end: number): readonly Extent[] | Promise<readonly Extent[]>;
+  /**
    * Reads all of what extents are found by. Rejects with ErofsCorruptError where it contradicts itself, so that reading
    * from one place on may give other bytes than reading from another.
    */

@@ -33,6 +33,19 @@ export class FullIndex implements LclusterIndex {
     return bytes.then((read) => this.#decode(read, position));
   }
 
+  loadRun(first: number, count: number): readonly Lcluster[] | Promise<readonly Lcluster[]> {
+    const start = this.#start + first * fullIndexRecord.size;
+    const { nid } = this.inode;
+    const length = count * fullIndexRecord.size;
+    const bytes = readRange(this.image.home(nid), start, length, nid, fullIndexRecord.name);
+    const decode = (read: Buffer): readonly Lcluster[] =>
+      Array.from({ length: count }, (_, index) => {
+        const at = index * fullIndexRecord.size;
+        return this.#decode(read.subarray(at, at + fullIndexRecord.size), start + at);
+      });
+    return Buffer.isBuffer(bytes) ? decode(bytes) : bytes.then(decode);
+  }
+
   endOf(number: number): number {
     return this.#start + (number + 1) * fullIndexRecord.size;
   }

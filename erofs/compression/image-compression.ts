@@ -3,6 +3,7 @@ import { ErofsCorruptError } from '../errors';
 import { GenerationCache } from '../generation-cache';
 import type { ImageSources } from '../image-sources';
 import type { Inode } from '../inode';
+import { settle, type Steps } from '../steps';
 import type { CompressionConfiguration } from './configuration';
 import { DecodedCache } from './decoded-cache';
 import type { Decoder } from './decoder';
@@ -10,7 +11,7 @@ import type { Decoding } from './decoding';
 import { EncodedExtentMap } from './encoded-extents';
 import type { Extent, ExtentMap } from './extent';
 import { IndexMap } from './index-map';
-import { readMapHeader } from './map-header';
+import { readMapHeader, type MapHeader } from './map-header';
 
 /** Compressed files whose map header is remembered. */
 const MAPS_KEPT = 256;
@@ -31,7 +32,7 @@ export class ImageCompression {
 
   /** The map of a compressed inode that is not empty. */
   mapOf(image: ImageSources, inode: Inode): ExtentMap | Promise<ExtentMap> {
-    return this.#maps.get(inode.nid) ?? this.#readMap(image, inode);
+    return this.#maps.get(inode.nid) ?? settle(this.#readMap(image, inode));
   }
 
   clear(): void {
@@ -39,24 +40,24 @@ export class ImageCompression {
     this.decoded.clear();
   }
 
-  async #readMap(image: ImageSources, inode: Inode): Promise<ExtentMap> {
+  *#readMap(image: ImageSources, inode: Inode): Steps<ExtentMap> {
     if (this.configuration.algorithms.size === 0) {
       throw new ErofsCorruptError(
         { image: image.label, nid: inode.nid, offset: inode.xattrOffset, field: 'inode.format' },
         'a compressed inode in an image without compression',
       );
     }
-    const header = await readMapHeader(image, inode, this.configuration);
+    const header = yield* readMapHeader(image, inode, this.configuration);
     const map = this.#makeMap(image, inode, header);
     this.#maps.set(inode.nid, map);
     return map;
   }
 
-  #makeMap(image: ImageSources, inode: Inode, header: Awaited<ReturnType<typeof readMapHeader>>): ExtentMap {
+  #makeMap(image: ImageSources, inode: Inode, header: MapHeader): ExtentMap {
     switch (header.kind) {
       case 'fragment': {
         const whole: Extent = { kind: 'fragment', start: 0, length: inode.size, offset: header.offset };
-        return { find: () => whole, check: () => Promise.resolve() };
+        return { find: () => whole, findRun: () => [whole], check: () => Promise.resolve() };
       }
       case 'index':
         return new IndexMap(image, inode, header, this.configuration);

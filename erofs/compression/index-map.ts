@@ -21,6 +21,10 @@ const STEPS_MAX = 4096;
 /** A long search lets others have their turn each time it has made so many steps: records in memory cost no wait. */
 const STEPS_A_TURN = 1024;
 
+/** Lclusters that one run looks at, and how many behind the last wanted byte: the head there ends the last extent. */
+const RUN_MAX = 512;
+const RUN_MARGIN = 8;
+
 /** The beginning of an extent. */
 interface Head {
   readonly number: number;
@@ -55,6 +59,10 @@ export class IndexMap implements ExtentMap {
     const last = this.#last;
     if (last !== undefined && offset >= last.start && offset < extentEnd(last)) return last;
     return settle(this.#search(offset));
+  }
+
+  findRun(offset: number, end: number): readonly Extent[] | Promise<readonly Extent[]> {
+    return settle(this.#searchRun(offset, end));
   }
 
   async check(): Promise<void> {
@@ -96,6 +104,56 @@ export class IndexMap implements ExtentMap {
     return extent;
   }
 
+  /** One read of the index finds all heads of a stretch. The last one's extent ends somewhere behind it. */
+  *#searchRun(offset: number, end: number): Steps<readonly Extent[]> {
+    const first = yield* waitFor(this.find(offset));
+    const from = Math.floor(extentEnd(first) / this.#clusterSize);
+    const count = Math.min(
+      Math.ceil(end / this.#clusterSize) + RUN_MARGIN - from,
+      this.#total - from,
+      RUN_MAX,
+    );
+    if (extentEnd(first) >= end || count < 1) return [first];
+    try {
+      const tail = yield* this.#tailHead();
+      const entries = yield* waitFor(this.#index.loadRun(from, count));
+      return this.#extentsOf(first, from, entries, tail?.number);
+    } catch {
+      // The failure may be behind what is wanted: a search for that will tell.
+      return [first];
+    }
+  }
+
+  /** The extents behind `before`, as far as `entries`, which begin with lcluster `from`, tell where they end. */
+  #extentsOf(
+    before: Extent,
+    from: number,
+    entries: readonly Lcluster[],
+    tail: number | undefined,
+  ): readonly Extent[] {
+    const extents = [before];
+    let head: Head | undefined;
+    let last = before;
+    for (const [index, loaded] of entries.entries()) {
+      const number = from + index;
+      const entry = this.#checked(loaded, number);
+      if (entry.type === LCLUSTER_TYPE.NONHEAD) continue;
+      const next: Head = { number, entry };
+      const start = this.#startOf(next);
+      if (head !== undefined) {
+        const blocks = this.#blocksSaid(head, entries[head.number + 1 - from], this.#startOf(head));
+        if (blocks === 0) break;
+        last = this.#pclusterOf(head, Math.min(start, this.inode.size) - this.#startOf(head), blocks);
+        extents.push(last);
+      }
+      // Where the index contradicts itself, and where extents are no pclusters, each is searched for.
+      if (start !== extentEnd(last) || entry.hole || number === tail) break;
+      head = next;
+    }
+    this.#last = last;
+    return extents;
+  }
+
   *#extentOf(head: Head, wanted: number): Steps<Extent> {
     const start = this.#startOf(head);
     const tail = yield* this.#tailHead();
@@ -105,19 +163,20 @@ export class IndexMap implements ExtentMap {
     const from = Math.max(head.number + 1, blocks === 0 ? Math.floor(wanted / this.#clusterSize) : 0);
     const length = (yield* this.#endOf(from, start, blocks === 0)) - start;
     if (blocks === 0) return { kind: 'hole', start, length };
+    return this.#pclusterOf(head, length, blocks);
+  }
+
+  #pclusterOf(head: Head, length: number, blocks: number): Extent {
     const { blockSize } = this.image.superblock;
-    const size = blocks * blockSize;
     const { partial, block } = head.entry;
-    const coding = this.#codingOf(head);
-    const position = block * blockSize;
     const extent: Extent = {
       kind: 'pcluster',
-      start,
+      start: this.#startOf(head),
       length,
       inline: false,
-      position,
-      size,
-      coding,
+      position: block * blockSize,
+      size: blocks * blockSize,
+      coding: this.#codingOf(head),
       partial,
     };
     return checkPcluster(extent, this.image, this.configuration, this.inode);
@@ -182,15 +241,23 @@ export class IndexMap implements ExtentMap {
   }
 
   /** Blocks of a pcluster: said by the lcluster after its head, else one. 0: there is none, a hole (Linux 7.2). */
-  *#blocksOf({ number, entry }: Head, start: number): Steps<number> {
-    const big = this.header.bigPclusters[entry.type === LCLUSTER_TYPE.HEAD1 ? 0 : 1];
-    if (!big || number + 1 >= this.#total) return 1;
-    const next = yield* waitFor(this.#load(number + 1));
+  *#blocksOf(head: Head, start: number): Steps<number> {
+    if (!this.#isBig(head) || head.number + 1 >= this.#total) return 1;
+    return this.#blocksSaid(head, yield* waitFor(this.#load(head.number + 1)), start);
+  }
+
+  #isBig({ entry }: Head): boolean {
+    return this.header.bigPclusters[entry.type === LCLUSTER_TYPE.HEAD1 ? 0 : 1];
+  }
+
+  /** The same, by the entry of the lcluster after the head. */
+  #blocksSaid(head: Head, next: Lcluster | undefined, start: number): number {
+    if (next === undefined || !this.#isBig(head)) return 1;
     if (next.type !== LCLUSTER_TYPE.NONHEAD) return 1;
     // Where the largest pcluster has as many blocks as the count has values, mkfs writes that size as 0.
     const ambiguous = next.blocks === 0 && PCLUSTER_SIZE_MAX / this.image.superblock.blockSize >= CBLKCNT;
     if (next.blocks !== undefined && !ambiguous) return next.blocks;
-    throw this.#corrupt('lcluster', start, `lcluster ${number + 1} says no size of the pcluster`);
+    throw this.#corrupt('lcluster', start, `lcluster ${head.number + 1} says no size of the pcluster`);
   }
 
   /**

@@ -21,6 +21,8 @@ export interface Lcluster {
 export interface LclusterIndex {
   /** At once where the index is in memory. Throws or rejects with ErofsCorruptError. */
   load(number: number): Lcluster | Promise<Lcluster>;
+  /** Several from number `first` on, of which each is in the file. */
+  loadRun(first: number, count: number): readonly Lcluster[] | Promise<readonly Lcluster[]>;
   /** First byte behind the record or pack of an lcluster, in the inode's home: inline pclusters start there. */
   endOf(number: number): number;
 }

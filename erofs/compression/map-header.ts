@@ -14,6 +14,7 @@ import { errorSite, type Site } from '../format/record';
 import type { ImageSources } from '../image-sources';
 import { inodeEnd, type Inode } from '../inode';
 import { readRange } from '../read-range';
+import { waitFor, type Steps } from '../steps';
 import type { CompressionConfiguration } from './configuration';
 
 interface Common {
@@ -61,14 +62,14 @@ export interface ExtentsHeader extends Common {
 export type MapHeader = WholeFragment | IndexedHeader | ExtentsHeader;
 
 /** Reads what stands behind a compressed inode and says how its extents are found. */
-export async function readMapHeader(
+export function* readMapHeader(
   image: ImageSources,
   inode: Inode,
   configuration: CompressionConfiguration,
-): Promise<MapHeader> {
+): Steps<MapHeader> {
   const start = Math.ceil(inodeEnd(inode) / MAP_HEADER_ALIGNMENT) * MAP_HEADER_ALIGNMENT;
   const { name, size } = mapHeaderRecord;
-  const bytes = await readRange(image.home(inode.nid), start, size, inode.nid, name);
+  const bytes = yield* waitFor(readRange(image.home(inode.nid), start, size, inode.nid, name));
   const site: Site = { image: image.label, nid: inode.nid, origin: start };
   const raw = mapHeaderRecord.read(bytes, 0, site);
   const { advise } = raw;

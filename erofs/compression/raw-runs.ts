@@ -11,47 +11,53 @@ export interface RawRange {
 /** Longest read that neighbours are joined to (bytes); a single range may be longer. */
 const RUN_MAX = 1024 * 1024;
 
-interface Run {
+/** Ranges that follow one another, to be read at once. */
+export class RawRun<Purpose> implements RawRange {
   readonly source: ByteSource;
   readonly position: number;
-  size: number;
-  bytes?: Buffer | Promise<Buffer>;
+  /** What each range is wanted for, and where it begins in the run (bytes). */
+  readonly purposes: Purpose[] = [];
+  readonly skips: number[] = [];
+  #size = 0;
+
+  constructor(source: ByteSource, position: number) {
+    this.source = source;
+    this.position = position;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  add(position: number, size: number, purpose: Purpose): void {
+    const skip = position - this.position;
+    this.purposes.push(purpose);
+    this.skips.push(skip);
+    this.#size = Math.max(this.#size, skip + size);
+  }
+
+  /** Whether a range may be added so that nothing is read for nothing, and no more than `RUN_MAX`. */
+  joins(source: ByteSource, position: number, size: number): boolean {
+    const skip = position - this.position;
+    if (this.source !== source || skip < 0 || skip > this.#size || skip + size > RUN_MAX) return false;
+    const { grain } = source;
+    return (
+      grain === undefined || Math.floor((position + size - 1) / grain) === Math.floor(this.position / grain)
+    );
+  }
 }
 
-/** Collects ranges to be read, joins those that follow one another, and reads each run once. */
-export class RawRuns {
-  readonly #runs: Run[] = [];
-  readonly #places: { readonly run: Run; readonly skip: number; readonly size: number }[] = [];
+/** Collects ranges, in the order in which they are wanted, into runs. */
+export class RawRuns<Purpose> {
+  readonly runs: RawRun<Purpose>[] = [];
+  #last: RawRun<Purpose> | undefined;
 
-  /** Announces a range. The number given is what its bytes are asked for with, later. */
-  want(range: RawRange): number {
-    let run = this.#runs.at(-1);
-    if (run === undefined || !joins(run, range)) {
-      run = { source: range.source, position: range.position, size: 0 };
-      this.#runs.push(run);
+  want(source: ByteSource, position: number, size: number, purpose: Purpose): void {
+    if (this.#last?.joins(source, position, size) !== true) {
+      this.#last = new RawRun<Purpose>(source, position);
+      this.runs.push(this.#last);
     }
-    const skip = range.position - run.position;
-    run.size = Math.max(run.size, skip + range.size);
-    return this.#places.push({ run, skip, size: range.size }) - 1;
+    this.#last.add(position, size, purpose);
   }
-
-  /** Reads run by run as they are asked for; the function gives the bytes of one announced range. */
-  read(
-    readRange: (range: RawRange) => Buffer | Promise<Buffer>,
-  ): (ticket: number) => Buffer | Promise<Buffer> {
-    return (ticket) => {
-      const place = this.#places[ticket];
-      if (place === undefined) throw new RangeError(`no range ${ticket} was announced`);
-      const { run, skip, size } = place;
-      const bytes = (run.bytes ??= readRange(run));
-      return bytes instanceof Promise
-        ? bytes.then((read) => read.subarray(skip, skip + size))
-        : bytes.subarray(skip, skip + size);
-    };
-  }
-}
-
-function joins(run: Run, { source, position, size }: RawRange): boolean {
-  if (run.source !== source || position < run.position || position > run.position + run.size) return false;
-  return position + size - run.position <= RUN_MAX;
 }

@@ -5,6 +5,12 @@ import type { Inode } from '../inode';
 /** How the blocks of an inode are read: content once, directories and symlinks through the cache. */
 export type BlockUse = 'data' | 'metadata';
 
+/** Gives memory for the result of a read, of so many bytes. Nothing may be kept there: it is lent for the result alone. */
+export type Allocate = (length: number) => Buffer;
+
+/** Memory that nobody else uses. */
+export const freshMemory: Allocate = (length) => Buffer.allocUnsafeSlow(length);
+
 /** A run of bytes that are stored as they are. */
 export interface StoredExtent extends Span {
   readonly kind: 'stored';
@@ -24,7 +30,7 @@ export interface DataLayoutReader {
   /**
    * `length` bytes from `offset`; the caller has made sure that this is not empty and lies within the inode's size.
    * Gives the bytes at once where they are in memory. Throws or rejects with ErofsCorruptError and
-   * ErofsUnsupportedError.
+   * ErofsUnsupportedError. Results that must be put together are put in memory from `allocate`, where that is given.
    */
   read(
     image: ImageSources,
@@ -32,6 +38,7 @@ export interface DataLayoutReader {
     offset: number,
     length: number,
     use: BlockUse,
+    allocate?: Allocate,
   ): Buffer | Promise<Buffer>;
 
   /**

@@ -2,21 +2,20 @@ import { ErofsCorruptError } from '../errors';
 import { DATA_LAYOUT } from '../format/inode';
 import { inodeEnd, type Inode } from '../inode';
 import type { ImageSources } from '../image-sources';
-import { readRange } from '../read-range';
-import type { BlockUse, DataLayoutReader } from './data-layout';
+import { readRange, useRange } from '../read-range';
+import { settle, waitFor, type Steps } from '../steps';
+import { freshMemory, type Allocate, type BlockUse, type DataLayoutReader } from './data-layout';
 
 /**
  * Flat plain: all bytes in consecutive blocks. Flat inline: the last 1 to `blockSize` bytes follow the inode and its
  * xattrs instead, within one block. A start block of all ones makes the blocks a hole (Linux 6.15).
  */
 export const flatLayout: DataLayoutReader = {
-  read(image, inode, offset, length, use) {
+  read(image, inode, offset, length, use, allocate) {
     const inBlocks = bytesInBlocks(image, inode);
-    if (offset + length <= inBlocks) return readBlocks(image, inode, offset, length, use);
+    if (offset + length <= inBlocks) return readBlocks(image, inode, offset, length, use, allocate);
     if (offset >= inBlocks) return readTail(image, inode, offset - inBlocks, length, inBlocks);
-    const head = readBlocks(image, inode, offset, inBlocks - offset, use);
-    const tail = readTail(image, inode, 0, offset + length - inBlocks, inBlocks);
-    return Promise.all([head, tail]).then((parts) => Buffer.concat(parts, length));
+    return settle(readBoth(image, inode, offset, length, use, inBlocks, allocate));
   },
 
   async *extents(image, inode) {
@@ -39,16 +38,49 @@ function bytesInBlocks(image: ImageSources, inode: Inode): number {
   return (Math.ceil(inode.size / blockSize) - 1) * blockSize;
 }
 
+/** The end of the blocks, and the beginning of the tail. */
+function* readBoth(
+  image: ImageSources,
+  inode: Inode,
+  offset: number,
+  length: number,
+  use: BlockUse,
+  inBlocks: number,
+  allocate: Allocate = freshMemory,
+): Steps<Buffer> {
+  const both = allocate(length);
+  const headLength = inBlocks - offset;
+  const room: Allocate = (bytes) => both.subarray(0, bytes);
+  const head = yield* waitFor(readBlocks(image, inode, offset, headLength, use, room));
+  // It may lie elsewhere: memory is offered, not prescribed.
+  head.copy(both);
+  const tail = yield* waitFor(readTail(image, inode, 0, length - headLength, inBlocks));
+  tail.copy(both, headLength);
+  return both;
+}
+
 function readBlocks(
   image: ImageSources,
   inode: Inode,
   offset: number,
   length: number,
   use: BlockUse,
+  allocate?: Allocate,
 ): Buffer | Promise<Buffer> {
-  if (inode.startBlock === undefined) return Buffer.alloc(length);
+  if (inode.startBlock === undefined) {
+    return allocate === undefined ? Buffer.alloc(length) : allocate(length).fill(0);
+  }
   const position = inode.startBlock * image.superblock.blockSize + offset;
-  return readRange(image[use], position, length, inode.nid, 'inode.startBlock');
+  const source = image[use];
+  // A long read has memory of its own already; others would keep a view of what is read ahead.
+  if (allocate === undefined || length > (source.grain ?? 0)) {
+    return readRange(source, position, length, inode.nid, 'inode.startBlock');
+  }
+  return useRange(source, position, length, inode.nid, 'inode.startBlock', (bytes) => {
+    const copy = allocate(length);
+    bytes.copy(copy);
+    return copy;
+  });
 }
 
 function readTail(

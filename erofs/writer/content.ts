@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type BigIntStats } from 'node:fs';
+import { naming } from '../../linux/named-failure';
 import { SourceChangedError } from './errors';
 import { entryPath, type HostDirectory } from './host-directories';
 
@@ -93,11 +94,11 @@ class HostFileReader implements ContentReader {
   ) {}
 
   read(target: Buffer): number {
-    return readSync(this.fd, target, 0, target.length, null);
+    return naming(this.shown, () => readSync(this.fd, target, 0, target.length, null));
   }
 
   verify(): void {
-    const stats: BigIntStats = fstatSync(this.fd, { bigint: true });
+    const stats: BigIntStats = naming(this.shown, () => fstatSync(this.fd, { bigint: true }));
     const { expected } = this;
     if (stats.dev !== expected.device || stats.ino !== expected.inode) {
       throw new SourceChangedError(this.shown, 'was replaced while the image was built');

@@ -49,7 +49,7 @@ export async function emitMetadata(options: EmitOptions): Promise<Buffer> {
   output.flush();
   ftruncateSync(fd, layout.blocks * BLOCK_SIZE);
   const { block, uuid } = encodeHeadBlock(plan, layout, head, (bytes) => hash.update(bytes).digest());
-  writeSync(fd, block, 0, block.length, 0);
+  for (let done = 0; done < block.length;) done += writeSync(fd, block, done, block.length - done, done);
   meter.report();
   return uuid;
 }

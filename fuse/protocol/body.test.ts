@@ -28,6 +28,17 @@ test('numbers are read where they lie inside of the request, and nowhere else', 
   );
 });
 
+test('a position beyond 53 bits is the last one that can be told', () => {
+  const positions = [0n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, 2n ** 64n - 1n].map((value) => {
+    const content = Buffer.alloc(8);
+    content.writeBigUInt64LE(value);
+    return inside(content).position(0);
+  });
+  const last = Number.MAX_SAFE_INTEGER;
+  expect(positions).toEqual([0, last, last, last, last]);
+  expect(() => inside(Buffer.alloc(7)).position(0)).toThrow(ProtocolError);
+});
+
 test('a name ends at its NUL inside of the request, never behind it', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 32 }), fc.integer({ min: -2, max: 40 }), (content, offset) => {

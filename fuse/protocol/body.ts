@@ -27,12 +27,19 @@ export class RequestBody {
 
   /** A 64-bit number that must fit in 53 bits (file offsets, our own handles and node ids). */
   u64(offset: number): number {
-    const at = this.#at(offset, 8);
-    const value = this.#buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + this.#buffer.readUInt32LE(at);
+    const value = this.#rounded64(offset);
     if (!Number.isSafeInteger(value)) {
       throw new ProtocolError(`${this.#operation}: number at offset ${offset} is beyond 53 bits`);
     }
     return value;
+  }
+
+  /**
+   * A position in a file or directory. lseek(2) and pread(2) let everybody ask for any up to 2^63 - 1: those beyond 53 bits
+   * all become the largest number here, since nothing ends behind it.
+   */
+  position(offset: number): number {
+    return Math.min(this.#rounded64(offset), Number.MAX_SAFE_INTEGER);
   }
 
   /** A copy of the NUL-terminated name at `offset`, without its NUL. */
@@ -41,6 +48,11 @@ export class RequestBody {
     const nul = this.#buffer.indexOf(0, at);
     if (nul < 0 || nul >= this.#end) throw new ProtocolError(`${this.#operation}: name without an end`);
     return Buffer.from(this.#buffer.subarray(at, nul));
+  }
+
+  #rounded64(offset: number): number {
+    const at = this.#at(offset, 8);
+    return this.#buffer.readUInt32LE(at + 4) * 0x1_0000_0000 + this.#buffer.readUInt32LE(at);
   }
 
   #at(offset: number, width: number): number {

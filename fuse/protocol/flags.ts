@@ -38,6 +38,12 @@ export const OpenFlag = {
   PASSTHROUGH: 128,
 } as const;
 
+/** Flags of a READ (FUSE_READ_*). */
+export const ReadFlag = {
+  /** Set for reads past the page cache, and only there (fuse_direct_io in fs/fuse/file.c). */
+  LOCKOWNER: 2,
+} as const;
+
 /** Notifications that the daemon may send (enum fuse_notify_code). */
 export const Notification = {
   INVAL_INODE: 2,

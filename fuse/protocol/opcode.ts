@@ -80,3 +80,10 @@ export const writingOpcodes: ReadonlySet<number> = new Set([
   Opcode.TMPFILE,
   Opcode.COPY_FILE_RANGE_64,
 ]);
+
+/** Operations that nobody waits for: they are not answered, not even with an error. */
+export const unansweredOpcodes: ReadonlySet<number> = new Set([
+  Opcode.FORGET,
+  Opcode.BATCH_FORGET,
+  Opcode.INTERRUPT,
+]);

@@ -28,6 +28,22 @@ const actions = {
     }
   },
 
+  /** What comes from a position that nobody gave out: how many entries of a directory, or an errno for data of a file. */
+  atFarPosition(path: string): number | string {
+    const far = 2 ** 62;
+    const fd = fs.openSync(path, 'r');
+    if (fs.fstatSync(fd).isDirectory()) {
+      seek(fd, far, SEEK.SET);
+      return directoryEntries(fd, 4096).length;
+    }
+    try {
+      seek(fd, far, SEEK.DATA);
+      return 'found';
+    } catch (error) {
+      return errorCode(error) ?? String(error);
+    }
+  },
+
   /** Names read from the start, and names read from each of the positions that were met on the way. */
   directoryFromEverywhere(path: string): { all: string[]; rests: { position: number; names: string[] }[] } {
     const fd = fs.openSync(path, 'r');

@@ -89,7 +89,9 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   readlink(node: NodeId): MaybePromise<Buffer> {
-    return this.#node(node).content;
+    const { attributes, content } = this.#node(node);
+    if ((attributes.mode & S_IFMT) !== S_IFLNK) throw new FuseError('EINVAL');
+    return content;
   }
 
   read(node: NodeId, _handle: FileHandle, offset: number, length: number): MaybePromise<Buffer> {

@@ -3,8 +3,10 @@ import { Worker } from 'node:worker_threads';
 // The native library must be loaded in this thread too: were the FUSE thread its only user, it would be unloaded at that
 // thread's end, before libuv has called it back for the last time.
 import '../../linux/libc';
-import type { EngineOptions, LogSink } from '../engine';
-import type { Inventory } from '../inventory';
+import type { Nid } from '../../erofs/brands';
+import type { EngineEvents, EngineOptions } from '../engine';
+import type { TrustNews } from '../image-trust';
+import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inventory';
 import type { LayerAttachment, LayerServer } from '../layer-server';
 import { assertThreadPoolSuffices } from '../thread-pool';
 import { NO_DOMAIN_TOKEN } from '../top-directories';
@@ -32,16 +34,14 @@ interface PendingCall {
 export class EngineClient implements LayerServer, AsyncDisposable {
   readonly #worker: Worker;
   readonly #options: EngineOptions;
-  readonly #log: LogSink;
   readonly #pending = new Map<number, PendingCall>();
   readonly #ended: Promise<void>;
   #nextId = 1;
   #failure: Error | undefined;
   #stopping = false;
 
-  private constructor(options: EngineOptions, log: LogSink, onCrash: (error: Error) => void) {
+  private constructor(options: EngineOptions, events: EngineEvents) {
     this.#options = options;
-    this.#log = log;
     this.#worker = new Worker(path.join(__dirname, 'entry.js'), {
       workerData: options,
       name: 'fuse',
@@ -49,27 +49,35 @@ export class EngineClient implements LayerServer, AsyncDisposable {
       trackUnmanagedFds: false,
     });
     this.#worker.on('message', (message: EngineMessage) => {
-      if (message.kind === 'lost') onCrash(new EngineError(message.error));
-      else this.#receive(message);
+      switch (message.kind) {
+        case 'lost':
+          events.onLost(new EngineError(message.error));
+          return;
+        case 'damage':
+          events.onDamage(message.imagePath, message.problem);
+          return;
+        case 'log':
+          events.log(message.level, message.message, message.details);
+          return;
+        case 'result':
+        case 'error':
+          this.#settle(message);
+      }
     });
     this.#worker.on('error', (error: Error) => this.#fail(error));
     this.#ended = new Promise((resolve) => {
       this.#worker.on('exit', (code) => {
         this.#fail(this.#failure ?? new Error(`the FUSE thread ended with code ${code}`));
         resolve();
-        if (!this.#stopping && this.#failure !== undefined) onCrash(this.#failure);
+        if (!this.#stopping && this.#failure !== undefined) events.onLost(this.#failure);
       });
     });
   }
 
-  /** Starts the thread and mounts. `onCrash` is told when the thread ends, or loses a mount, unasked. */
-  static async start(
-    options: EngineOptions,
-    log: LogSink,
-    onCrash: (error: Error) => void,
-  ): Promise<EngineClient> {
+  /** Starts the thread and mounts. `onLost` is told too when the thread ends unasked. */
+  static async start(options: EngineOptions, events: EngineEvents): Promise<EngineClient> {
     assertThreadPoolSuffices();
-    const client = new EngineClient(options, log, onCrash);
+    const client = new EngineClient(options, events);
     try {
       await client.#call('start', undefined);
       return client;
@@ -89,19 +97,53 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     await this.#call('detach', attachmentId);
   }
 
-  inventory(): Promise<Inventory> {
-    return this.#call('inventory', undefined);
+  /** Something is known about the fingerprints of an image, attached or not. */
+  async learn(news: TrustNews): Promise<void> {
+    await this.#call('learn', news);
+  }
+
+  attachedImages(): Promise<AttachedImage[]> {
+    return this.#call('attachedImages', undefined);
+  }
+
+  /** See Engine. */
+  measure(): Promise<Measurement> {
+    return this.#call('measure', undefined);
+  }
+
+  /** See Engine. */
+  filesOf(attachmentId: number): Promise<FileOfImage[]> {
+    return this.#call('filesOf', attachmentId);
+  }
+
+  /** See Engine. */
+  explain(attachmentId: number, nid: Nid): Promise<ServedFile | undefined> {
+    return this.#call('explain', { attachmentId, nid });
   }
 
   state(): Promise<EngineState> {
     return this.#call('state', undefined);
   }
 
-  /** Unmounts both file systems and ends the thread. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** See Engine. */
+  async resume(): Promise<void> {
+    await this.#call('resume', undefined);
+  }
+
+  /** Leaves the mounts to the next daemon and ends the thread. */
+  leave(): Promise<void> {
+    return this.#end('leave');
+  }
+
+  /** Unmounts both file systems, for good, and ends the thread. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#end('stop');
+  }
+
+  async #end(how: 'leave' | 'stop'): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (this.#failure === undefined) await this.#call('stop', undefined);
+    if (this.#failure === undefined) await this.#call(how, undefined);
     await this.#ended;
   }
 
@@ -120,11 +162,7 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     });
   }
 
-  #receive(message: Exclude<EngineMessage, { kind: 'lost' }>): void {
-    if (message.kind === 'log') {
-      this.#log(message.level, message.message, message.details);
-      return;
-    }
+  #settle(message: Extract<EngineMessage, { kind: 'result' | 'error' }>): void {
     const call = this.#pending.get(message.id);
     this.#pending.delete(message.id);
     if (message.kind === 'result') call?.resolve(message.value);

@@ -23,18 +23,26 @@ function running(): Engine {
 }
 
 function state(): EngineState {
-  const { passthrough, ishareMount, openFiles, backingIds } = running();
-  return { passthrough, ishareMount, openFiles, backingIds, requests: running().requestCounts() };
+  const { passthrough, takenOver, ishareMount, openFiles, backingIds } = running();
+  return {
+    passthrough,
+    takenOver,
+    ishareMount,
+    openFiles,
+    backingIds,
+    requests: running().requestCounts(),
+    slowRequests: running().slowRequests(),
+  };
 }
 
 async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['name']]['result']> {
   switch (request.name) {
     case 'start':
-      engine = await Engine.start(
-        workerData as EngineWorkerData,
-        (level, message, details) => send({ kind: 'log', level, message, details }),
-        (error) => send({ kind: 'lost', error: transferred(error) }),
-      );
+      engine = await Engine.start(workerData as EngineWorkerData, {
+        log: (level, message, details) => send({ kind: 'log', level, message, details }),
+        onLost: (error) => send({ kind: 'lost', error: transferred(error) }),
+        onDamage: (imagePath, problem) => send({ kind: 'damage', imagePath, problem }),
+      });
       return state();
     case 'attach': {
       const { domain } = request.argument;
@@ -49,10 +57,26 @@ async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['
     case 'detach':
       await running().detach(request.argument);
       return undefined;
-    case 'inventory':
-      return running().inventory();
+    case 'learn':
+      running().learn(request.argument);
+      return undefined;
+    case 'attachedImages':
+      return running().attachedImages();
+    case 'measure':
+      return running().measure();
+    case 'filesOf':
+      return running().filesOf(request.argument);
+    case 'explain':
+      return running().explain(request.argument.attachmentId, request.argument.nid);
     case 'state':
       return state();
+    case 'resume':
+      await running().resume();
+      return undefined;
+    case 'leave':
+      await running().leave();
+      engine = undefined;
+      return undefined;
     case 'stop':
       await engine?.[Symbol.asyncDispose]();
       engine = undefined;
@@ -65,7 +89,7 @@ port.on('message', (request: EngineRequest) => {
     (value) => {
       send({ kind: 'result', id: request.id, value });
       // With nothing left to listen to the thread ends by itself.
-      if (request.name === 'stop') port.close();
+      if (request.name === 'stop' || request.name === 'leave') port.close();
     },
     (error: unknown) => {
       send({ kind: 'error', id: request.id, error: transferred(error) });

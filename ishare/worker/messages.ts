@@ -1,5 +1,7 @@
 import type { EngineOptions, LogLevel } from '../engine';
-import type { Inventory } from '../inventory';
+import type { Nid } from '../../erofs/brands';
+import type { TrustNews } from '../image-trust';
+import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inventory';
 import type { LayerAttachment } from '../layer-server';
 
 /** What the thread that serves /dev/fuse is told at its start. */
@@ -7,10 +9,14 @@ export type EngineWorkerData = EngineOptions;
 
 export interface EngineState {
   readonly passthrough: boolean;
+  /** Whether mounts of an earlier daemon were taken over. */
+  readonly takenOver: boolean;
   /** Descriptor number of the ishare mount: valid in every thread of this process. */
   readonly ishareMount: number;
   readonly openFiles: number;
   readonly backingIds: number;
+  /** Requests that were not answered for long: so far, and at this moment. */
+  readonly slowRequests: { readonly noticed: number; readonly waiting: number };
   /** Requests served so far, by operation. */
   readonly requests: { readonly images: Record<string, number>; readonly ishare: Record<string, number> };
 }
@@ -20,8 +26,18 @@ export interface EngineCalls {
   start: { argument: undefined; result: EngineState };
   attach: { argument: LayerAttachment; result: undefined };
   detach: { argument: number; result: undefined };
-  inventory: { argument: undefined; result: Inventory };
+  learn: { argument: TrustNews; result: undefined };
+  attachedImages: { argument: undefined; result: AttachedImage[] };
+  measure: { argument: undefined; result: Measurement };
+  filesOf: { argument: number; result: FileOfImage[] };
+  explain: {
+    argument: { readonly attachmentId: number; readonly nid: Nid };
+    result: ServedFile | undefined;
+  };
   state: { argument: undefined; result: EngineState };
+  resume: { argument: undefined; result: undefined };
+  /** Both end the thread. */
+  leave: { argument: undefined; result: undefined };
   stop: { argument: undefined; result: undefined };
 }
 
@@ -48,6 +64,8 @@ export type EngineMessage =
   | { readonly kind: 'error'; readonly id: number; readonly error: TransferredError }
   /** A mount went away unasked. */
   | { readonly kind: 'lost'; readonly error: TransferredError }
+  /** An image turned out to be wrong where it was read. */
+  | { readonly kind: 'damage'; readonly imagePath: string; readonly problem: string }
   | {
       readonly kind: 'log';
       readonly level: LogLevel;

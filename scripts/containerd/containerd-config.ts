@@ -6,6 +6,8 @@ export interface ProxySnapshotter {
   readonly name: string;
   /** Its unix socket. */
   readonly socket: string;
+  /** Layers come as EROFS images, which containerd 2.1 makes of those that are none: it wants mkfs.erofs 1.9 for that. */
+  readonly erofsLayers?: boolean;
 }
 
 export interface ContainerdLayout {
@@ -18,7 +20,7 @@ export interface ContainerdLayout {
   /** Scratch space of the `opt` plugin, which would be /opt/containerd. */
   readonly optional: string;
   readonly proxies: readonly ProxySnapshotter[];
-  /** Snapshotters that images are unpacked for: containerd's own and the proxies. */
+  /** Containerd's own snapshotters that images are unpacked for, besides the proxies. */
   readonly unpackFor: readonly string[];
   /** `linux/amd64` and the like. */
   readonly platform: string;
@@ -58,7 +60,17 @@ function modernPlugins(layout: ContainerdLayout): Record<string, object> {
   return {
     'io.containerd.nri.v1.nri': { disable: true },
     'io.containerd.transfer.v1.local': {
-      unpack_config: layout.unpackFor.map((snapshotter) => ({ platform: layout.platform, snapshotter })),
+      unpack_config: [
+        ...layout.unpackFor.map((snapshotter) => ({ platform: layout.platform, snapshotter })),
+        ...layout.proxies.map(({ name, erofsLayers }) => ({
+          platform: layout.platform,
+          snapshotter: name,
+          ...(erofsLayers === true ? { differ: 'erofs' } : {}),
+        })),
+      ],
     },
+    ...(layout.proxies.some(({ erofsLayers }) => erofsLayers)
+      ? { 'io.containerd.differ.v1.erofs': { mkfs_options: ['--xattr-inode-digest=trusted.digest'] } }
+      : {}),
   };
 }

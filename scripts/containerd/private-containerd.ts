@@ -15,6 +15,8 @@ export interface PrivateContainerdOptions {
   /** Where containerd, ctr and containerd-shim-runc-v2 lie; default ISHARE_TEST_CONTAINERD_BIN, else PATH. */
   readonly binaryDirectory?: string | undefined;
   readonly proxies?: readonly ProxySnapshotter[];
+  /** A directory with programs that containerd is to find before those of PATH. */
+  readonly programs?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -78,7 +80,7 @@ export class PrivateContainerd implements AsyncDisposable {
    * @throws CommandError when there is no containerd to start.
    */
   static async start(options: PrivateContainerdOptions): Promise<PrivateContainerd> {
-    const { directory, signal, proxies = [] } = options;
+    const { directory, signal, programs, proxies = [] } = options;
     if (!isAbsolute(directory)) throw new Error(`${directory}: ctr wants absolute paths`);
     const binaries = options.binaryDirectory ?? process.env['ISHARE_TEST_CONTAINERD_BIN'];
     const version = await containerdVersion(binaries);
@@ -99,14 +101,14 @@ export class PrivateContainerd implements AsyncDisposable {
         major: Number(version.split('.')[0]),
         socket,
         proxies,
-        unpackFor: ['overlayfs', 'native', ...proxies.map(({ name }) => name)],
+        unpackFor: ['overlayfs', 'native'],
         platform: PLATFORMS[process.arch] ?? `linux/${process.arch}`,
       }),
     );
     const environment = {
       // Mount points for unpacking are made here, where disposing finds them; shims are looked up in PATH.
       TMPDIR: paths.temporary,
-      PATH: binaries === undefined ? (process.env['PATH'] ?? '') : `${binaries}:${process.env['PATH'] ?? ''}`,
+      PATH: [programs, binaries, process.env['PATH']].filter((part) => part !== undefined).join(':'),
     };
     const child = BackgroundProcess.start({
       program: programIn(binaries, 'containerd'),

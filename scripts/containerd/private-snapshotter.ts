@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readMountTable } from '../../linux/mount-table';
 import { BackgroundProcess } from '../process/background-process';
 import { descendantsOf, killProcesses } from '../process/process-table';
+import { endRecordedHolder } from '../process/recorded-holder';
 import { detachMountsBelow } from '../process/temporary-directory';
 import { abortFuseConnection } from './fuse-connections';
 
@@ -117,6 +118,7 @@ export class PrivateSnapshotter implements AsyncDisposable {
     const children = this.running ? await descendantsOf(this.pid) : [];
     const stopped = await this.stop();
     const left = await killProcesses(children, KILL_PATIENCE);
+    await endRecordedHolder(this.state);
     // A mount whose server is gone hangs whoever touches it, so its connection is aborted before it is detached.
     for (const entry of await readMountTable()) {
       const ours =

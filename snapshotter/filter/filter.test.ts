@@ -120,6 +120,42 @@ test.each<[filter: string, problem: string]>([
   expect(problemOf(filter)).toContain(problem);
 });
 
+test.each<[what: string, filters: string[], problem: string]>([
+  ['very many filters', Array<string>(1001).fill('name'), '1001 filters'],
+  ['very long filters', [`name==${'x'.repeat(40_000)}`], 'of 40006 characters'],
+  ['a regular expression that is long', [`name~=${'x'.repeat(5001)}`], 'too large'],
+  ['a regular expression that unfolds into a large one', ['name~="(.{100}){100}"'], 'too large'],
+  [
+    'a regular expression that is nested deeply',
+    [`name~="${'('.repeat(2000)}${')'.repeat(2000)}"`],
+    'bad regular',
+  ],
+])('%s are refused in few words', (_what, filters, problem) => {
+  const compile = (): unknown => compileFilters(filters);
+  expect(compile).toThrow(InvalidArgumentError);
+  expect(compile).toThrow(problem);
+  expect(compile).toThrow(/^.{1,250}$/);
+});
+
+test('a pattern of usual size is not too large', () => {
+  expect(select('name~="^default/[0-9]+/sha256:[0-9a-f ]{1,64}$"')).toEqual(['default/5/sha256:ab 12']);
+});
+
+test('a filter that has taken long is given up', () => {
+  const clock = jest.spyOn(performance, 'now');
+  let now = 0;
+  clock.mockImplementation(() => (now += 600));
+  try {
+    const matches = compileFilters(['name==foo']);
+    const lookup = snapshotFields(corpus[0]!);
+    const test = (): boolean => matches(lookup);
+    expect([test(), test(), test(), test()]).toEqual([true, true, true, true]);
+    expect(test).toThrow('take too long');
+  } finally {
+    clock.mockRestore();
+  }
+});
+
 test('any label that exists is found by its quoted key and value, and no other', () => {
   fc.assert(
     fc.property(

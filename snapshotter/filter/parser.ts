@@ -1,5 +1,7 @@
 import { RE2JS } from 're2js';
+import { quoted } from '../../ishare/admin/request-fields';
 import { InvalidArgumentError } from '../errors';
+import { MAX_PATTERN_SIZE, patternSize } from './pattern-size';
 import { unquote } from './quoted-text';
 import { END, Scanner, type Token } from './scanner';
 
@@ -52,8 +54,14 @@ class Parser {
     const operator = this.#operator();
     const { value, position } = this.#value(operator);
     if (operator !== 'matches') return { field, operator, value };
+    return { field, operator, pattern: this.#pattern(value, position) };
+  }
+
+  #pattern(text: string, position: number): RE2JS {
+    if (patternSize(text) > MAX_PATTERN_SIZE)
+      throw this.#error(position, 'a regular expression that is too large');
     try {
-      return { field, operator, pattern: RE2JS.compile(value) };
+      return RE2JS.compile(text);
     } catch (error) {
       throw this.#error(position, 'bad regular expression', error);
     }
@@ -107,7 +115,7 @@ class Parser {
 
   #error(position: number, problem: string, cause?: unknown): InvalidArgumentError {
     return new InvalidArgumentError(
-      `filter ${JSON.stringify(this.expression)}, character ${position + 1}: ${problem}`,
+      `filter ${quoted(this.expression)}, character ${position + 1}: ${problem}`,
       cause === undefined ? undefined : { cause },
     );
   }

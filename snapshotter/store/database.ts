@@ -38,14 +38,35 @@ const migrations: readonly string[] = [
   ) STRICT;
   `,
   `ALTER TABLE snapshots ADD COLUMN domain_rule TEXT NOT NULL DEFAULT '';`,
+  // A name may have had several ids, of which one is in force.
+  `
+  ALTER TABLE snapshots ADD COLUMN trust TEXT NOT NULL DEFAULT 'computed'
+    CHECK (trust IN ('computed', 'unverified', 'verified', 'quarantined'));
+  ALTER TABLE snapshots ADD COLUMN trust_reason TEXT NOT NULL DEFAULT '';
+  ALTER TABLE snapshots ADD COLUMN damage TEXT NOT NULL DEFAULT '';
+  ALTER TABLE snapshots ADD COLUMN digests_root TEXT;
+  CREATE TABLE all_domains (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    name    TEXT NOT NULL CHECK (name <> ''),
+    token   TEXT NOT NULL UNIQUE,
+    secret  BLOB NOT NULL CHECK (length(secret) = 32),
+    retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1))
+  ) STRICT;
+  INSERT INTO all_domains (id, name, token, secret) SELECT id, name, token, secret FROM domains;
+  DROP TABLE domains;
+  ALTER TABLE all_domains RENAME TO domains;
+  CREATE UNIQUE INDEX domains_in_force ON domains (name) WHERE retired = 0;
+  `,
 ];
 
 /** The SQLite file that holds what this program knows. Every method is synchronous; writing waits for the disk. */
 export class Database implements Disposable {
   readonly #sqlite: SqliteDatabase.Database;
+  readonly #path: string;
 
-  private constructor(sqlite: SqliteDatabase.Database) {
+  private constructor(sqlite: SqliteDatabase.Database, path: string) {
     this.#sqlite = sqlite;
+    this.#path = path;
   }
 
   /**
@@ -63,7 +84,7 @@ export class Database implements Disposable {
       sqlite.pragma('synchronous = FULL');
       sqlite.pragma('foreign_keys = ON');
       migrate(sqlite, path);
-      return new Database(sqlite);
+      return new Database(sqlite, path);
     } catch (error) {
       sqlite.close();
       const damaged = error instanceof SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
@@ -78,7 +99,13 @@ export class Database implements Disposable {
 
   /** Runs `work` so that all of its writes are on disk when this returns, or none if it throws. Not to be nested. */
   transaction<Result>(work: () => Result): Result {
-    return this.#sqlite.transaction(work).immediate();
+    try {
+      return this.#sqlite.transaction(work).immediate();
+    } catch (error) {
+      if (!(error instanceof SqliteError)) throw error;
+      // SQLite's own words are about "the database".
+      throw Object.assign(new SqliteError(`${this.#path}: ${error.message}`, error.code), { cause: error });
+    }
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Statement } from 'better-sqlite3';
+import { Kind } from '../../proto/snapshots';
 import type { Database } from './database';
 
 /** Number of a domain. NO_DOMAIN, which is no row, stands for layers that share with nobody. */
@@ -7,7 +8,10 @@ export type DomainId = number & { readonly brand: 'DomainId' };
 
 export const NO_DOMAIN = 0 as DomainId;
 
-/** A group of images that trust each other enough to share pages. */
+/**
+ * A group of images that trust each other enough to share pages. A name that was rotated has had several, one after the
+ * other: containers that run stay in the one that they started in.
+ */
 export interface Domain {
   readonly id: DomainId;
   /** As configured. Private, like the secret: containers must not learn it. */
@@ -29,25 +33,48 @@ export class DomainTable {
   readonly #byId: Statement<[number], Row>;
   readonly #all: Statement<[], Row>;
   readonly #insert: Statement<[string, string, Buffer]>;
+  readonly #retire: Statement<[string]>;
+  readonly #forgetAttachments: Statement<[]>;
+  readonly #forget: Statement<[]>;
 
   constructor(database: Database) {
     const columns = 'SELECT id, name, token, secret FROM domains';
-    this.#byName = database.prepare(`${columns} WHERE name = ?`);
+    this.#byName = database.prepare(`${columns} WHERE name = ? AND retired = 0`);
     this.#byId = database.prepare(`${columns} WHERE id = ?`);
-    this.#all = database.prepare(`${columns} ORDER BY id`);
+    this.#all = database.prepare(`${columns} WHERE retired = 0 ORDER BY id`);
+    this.#retire = database.prepare('UPDATE domains SET retired = 1 WHERE name = ?');
+    const unused = `SELECT id FROM domains WHERE retired = 1
+      AND id NOT IN (SELECT domain_id FROM snapshots WHERE kind <> ${Kind.COMMITTED})`;
+    this.#forgetAttachments = database.prepare(`DELETE FROM attachments WHERE domain_id IN (${unused})`);
+    this.#forget = database.prepare(`DELETE FROM domains WHERE id IN (${unused})`);
     this.#insert = database.prepare('INSERT INTO domains (name, token, secret) VALUES (?, ?, ?)');
   }
 
   /** The domain of this name, made with a fresh token and secret where it is new. */
   ensure(name: string): Domain {
-    const known = this.find(name);
-    if (known !== undefined) return known;
+    return this.find(name) ?? this.#make(name);
+  }
+
+  /** Gives a name a fresh token and secret. What is in the domain that it had stays there. */
+  rotate(name: string): Domain {
+    this.#retire.run(name);
+    return this.#make(name);
+  }
+
+  /** Deletes what was rotated away and no active snapshot or view is in, with its attachments: none may be attached. */
+  forgetRetired(): void {
+    this.#forgetAttachments.run();
+    this.#forget.run();
+  }
+
+  #make(name: string): Domain {
     const token = randomBytes(TOKEN_BYTES).toString('hex');
     const secret = randomBytes(SECRET_BYTES);
     const { lastInsertRowid } = this.#insert.run(name, token, secret);
     return { id: Number(lastInsertRowid) as DomainId, name, token, secret };
   }
 
+  /** The domain that bears the name now. */
   find(name: string): Domain | undefined {
     const row = this.#byName.get(name);
     return row === undefined ? undefined : fromRow(row);
@@ -58,6 +85,7 @@ export class DomainTable {
     return row === undefined ? undefined : fromRow(row);
   }
 
+  /** Those that bear their names now. */
   list(): Domain[] {
     return this.#all.all().map(fromRow);
   }

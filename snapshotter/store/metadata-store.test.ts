@@ -43,7 +43,16 @@ function addActive(store: MetadataStore, key: string, parentId?: SnapshotId): Sn
 function addCommitted(store: MetadataStore, name: string, parentId?: SnapshotId, nidLimit = 100): SnapshotId {
   const id = addActive(store, `${name}-key`, parentId);
   const usage = { bytes: 8192, inodes: 3 };
-  store.snapshots.commit(id, { name, parentId, labels: {}, usage, nidLimit, nowNs: clock });
+  store.snapshots.commit(id, {
+    name,
+    parentId,
+    labels: {},
+    usage,
+    nidLimit,
+    trust: 'computed',
+    digestsRoot: undefined,
+    nowNs: clock,
+  });
   return id;
 }
 
@@ -63,26 +72,13 @@ describe('the database file', () => {
     expect(store.snapshots.find('base')).toMatchObject({ kind: Kind.COMMITTED, nidLimit: 100 });
   });
 
-  test('of the first version is taken over with all that is in it', () => {
-    {
-      using store = MetadataStore.open(path);
-      store.transaction(() => addActive(store, 'kept'));
-    }
-    const sqlite = new SqliteDatabase(path);
-    sqlite.exec('ALTER TABLE snapshots DROP COLUMN domain_rule');
-    sqlite.pragma('user_version = 1');
-    sqlite.close();
-    using store = MetadataStore.open(path);
-    expect(store.snapshots.find('kept')).toMatchObject({ kind: Kind.ACTIVE, domainRule: '' });
-  });
-
   test('of a later version is refused with both versions named, and left alone', () => {
     MetadataStore.open(path)[Symbol.dispose]();
     const sqlite = new SqliteDatabase(path);
     sqlite.pragma('user_version = 99');
     sqlite.close();
     expect(() => MetadataStore.open(path)).toThrow(FailedPreconditionError);
-    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 2/);
+    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 3/);
     const after = new SqliteDatabase(path);
     expect(after.pragma('user_version', { simple: true })).toBe(99);
     after.close();
@@ -132,6 +128,10 @@ describe('snapshots', () => {
       labels,
       usage: { bytes: 0, inodes: 0 },
       nidLimit: 0,
+      trust: 'computed',
+      trustReason: '',
+      damage: '',
+      digestsRoot: undefined,
     });
   });
 

@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3';
 import { Kind, type Labels } from '../../proto/snapshots';
 import { DataLossError } from '../errors';
 import type { SnapshotInfo, SnapshotKind, SnapshotUsage } from '../snapshot-info';
+import type { ImageTrust } from '../../ishare/image-trust';
 import type { Database } from './database';
 import type { DomainId } from './domain-table';
 
@@ -19,6 +20,13 @@ export interface Snapshot extends SnapshotInfo {
   readonly usage: SnapshotUsage;
   /** Inode ids of a committed snapshot's image lie below this. Zero for other kinds. */
   readonly nidLimit: number;
+  /** How far the fingerprints of a committed snapshot's image are believed, and why no further, or "". */
+  readonly trust: ImageTrust;
+  readonly trustReason: string;
+  /** What was found wrong with the image file after it was built, or "". */
+  readonly damage: string;
+  /** SHA-256 of the image's table of block digests, hexadecimal; undefined where it has none. */
+  readonly digestsRoot: string | undefined;
 }
 
 export interface NewSnapshot {
@@ -38,6 +46,8 @@ export interface CommittedSnapshot {
   readonly labels: Readonly<Labels>;
   readonly usage: SnapshotUsage;
   readonly nidLimit: number;
+  readonly trust: ImageTrust;
+  readonly digestsRoot: string | undefined;
   readonly nowNs: bigint;
 }
 
@@ -56,6 +66,10 @@ interface Row {
   usage_bytes: bigint;
   usage_inodes: bigint;
   nid_limit: bigint | null;
+  trust: ImageTrust;
+  trust_reason: string;
+  damage: string;
+  digests_root: string | null;
 }
 
 const SELECT = 'SELECT s.*, p.key AS parent_key FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent_id';
@@ -71,8 +85,24 @@ export class SnapshotTable {
     [number, string, number | null, number, number, string, string, bigint, bigint]
   >;
   readonly #commit: Statement<
-    [string, number | null, number, string, bigint, bigint, number, number, number, number]
+    [
+      string,
+      number | null,
+      number,
+      string,
+      bigint,
+      bigint,
+      number,
+      number,
+      number,
+      ImageTrust,
+      string | null,
+      number,
+    ]
   >;
+  readonly #setTrust: Statement<[ImageTrust, string, number]>;
+  readonly #setDamage: Statement<[string, number]>;
+  readonly #damaged: Statement<[], Row>;
   readonly #setLabels: Statement<[string, bigint, number]>;
   readonly #delete: Statement<[number]>;
   #lastId: number;
@@ -96,8 +126,11 @@ export class SnapshotTable {
     );
     this.#commit = database.prepare(
       `UPDATE snapshots SET key = ?, parent_id = ?, kind = ?, labels = ?, created_ns = ?, updated_ns = ?,
-       usage_bytes = ?, usage_inodes = ?, nid_limit = ? WHERE id = ?`,
+       usage_bytes = ?, usage_inodes = ?, nid_limit = ?, trust = ?, digests_root = ? WHERE id = ?`,
     );
+    this.#setTrust = database.prepare('UPDATE snapshots SET trust = ?, trust_reason = ? WHERE id = ?');
+    this.#setDamage = database.prepare('UPDATE snapshots SET damage = ? WHERE id = ?');
+    this.#damaged = rows(`${SELECT} WHERE s.damage <> ''`);
     this.#setLabels = database.prepare('UPDATE snapshots SET labels = ?, updated_ns = ? WHERE id = ?');
     this.#delete = database.prepare('DELETE FROM snapshots WHERE id = ?');
     const last = database
@@ -163,7 +196,7 @@ export class SnapshotTable {
   }
 
   commit(id: SnapshotId, committed: CommittedSnapshot): void {
-    const { name, parentId, labels, usage, nidLimit, nowNs } = committed;
+    const { name, parentId, labels, usage, nidLimit, trust, digestsRoot, nowNs } = committed;
     this.#commit.run(
       name,
       parentId ?? null,
@@ -174,8 +207,25 @@ export class SnapshotTable {
       usage.bytes,
       usage.inodes,
       nidLimit,
+      trust,
+      digestsRoot ?? null,
       id,
     );
+  }
+
+  /** `reason`: why its fingerprints are not believed, or "". */
+  setTrust(id: SnapshotId, trust: ImageTrust, reason: string): void {
+    this.#setTrust.run(trust, reason, id);
+  }
+
+  /** What was found wrong with the image file; "" where nothing is any more. */
+  setDamage(id: SnapshotId, damage: string): void {
+    this.#setDamage.run(damage, id);
+  }
+
+  /** Those of which something was found wrong with the image file. */
+  damaged(): Snapshot[] {
+    return this.#damaged.all().map(fromRow);
   }
 
   setLabels(id: SnapshotId, labels: Readonly<Labels>, nowNs: bigint): void {
@@ -202,6 +252,10 @@ function fromRow(row: Row): Snapshot {
     updatedNs: row.updated_ns,
     usage: { bytes: Number(row.usage_bytes), inodes: Number(row.usage_inodes) },
     nidLimit: Number(row.nid_limit ?? 0n),
+    trust: row.trust,
+    trustReason: row.trust_reason,
+    damage: row.damage,
+    digestsRoot: row.digests_root ?? undefined,
   };
 }
 

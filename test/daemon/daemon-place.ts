@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { abortFuseConnection } from '../../scripts/containerd/fuse-connections';
 import { BackgroundProcess } from '../../scripts/process/background-process';
 import { CommandError, runCommand } from '../../scripts/process/command';
+import { endRecordedHolder } from '../../scripts/process/recorded-holder';
 import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
 import { readMountTable, type MountEntry } from '../../linux/mount-table';
 
@@ -124,6 +125,7 @@ export class DaemonPlace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of this.#launched) await daemon.stop(STOP_PATIENCE);
+    await endRecordedHolder(this.flags.state);
     // A mount whose server is gone hangs whoever touches it, so its connection is aborted before it is detached.
     for (const { type, device } of await this.mounts()) {
       if (type.startsWith('fuse')) await abortFuseConnection(device);

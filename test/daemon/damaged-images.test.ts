@@ -59,7 +59,8 @@ async function commitAndFind(client: SnapshotsConnection, name: string): Promise
   const directory = place.in('root', 'images');
   const before = await readdir(directory);
   await commitFiles(client, name, { file: `content of ${name}`, large: seededBytes(name, 300_000) });
-  const [image] = (await readdir(directory)).filter((found) => !before.includes(found));
+  const made = (await readdir(directory)).filter((found) => !before.includes(found));
+  const image = made.find((found) => found.endsWith('.erofs'));
   return join(directory, image!);
 }
 

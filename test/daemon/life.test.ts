@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackgroundProcess } from '../../scripts/process/background-process';
+import { runCommand } from '../../scripts/process/command';
 import { unmount } from '../../linux/mount';
 import { mountSnapshot } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
@@ -71,7 +72,7 @@ test('a layer that was used a moment ago does not keep the mount', async () => {
   await expectCleanEnd(daemon);
 });
 
-test('a container that still runs is named, and does not keep the daemon', async () => {
+test('a container that still runs does not keep the daemon, which leaves it the mounts', async () => {
   const daemon = await place.start();
   using client = new SnapshotsConnection(place.flags.address);
   await commitFiles(client, 'layer', { file: 'content' });
@@ -80,10 +81,18 @@ test('a container that still runs is named, and does not keep the daemon', async
   expect(await daemon.waitForExit(20_000)).toBe(true);
   expect(daemon.exitCode).toBe(0);
   expect(await readFile(daemon.logFile, 'utf8')).toContain(`"overlays":["${mounted.path}"]`);
-  expect((await place.mounts()).map(({ target }) => target)).toEqual([mounted.path]);
+  expect((await place.mounts()).map(({ target }) => target)).toEqual([
+    place.in('state', 'images'),
+    mounted.path,
+  ]);
+  // Read before, so the kernel has it; what it has not waits for the next daemon.
+  const waiting = runCommand('cat', [`${mounted.path}/file`]);
+  const next = await place.start();
+  expect((await waiting).stdout).toBe('content');
+  expect(await readFile(next.logFile, 'utf8')).toContain('"takenOver":true');
 });
 
-test('after kill -9 the next one clears the dead mount and serves what there was', async () => {
+test('after kill -9 the next one takes the mount over and serves what there was', async () => {
   const crashed = await place.start();
   {
     using client = new SnapshotsConnection(place.flags.address);
@@ -95,7 +104,7 @@ test('after kill -9 the next one clears the dead mount and serves what there was
   expect((await place.mounts()).map(({ target }) => target)).toEqual([place.in('state', 'images')]);
 
   const daemon = await place.start();
-  expect(await readFile(daemon.logFile, 'utf8')).toContain('cleared mounts that an earlier daemon left');
+  expect(await readFile(daemon.logFile, 'utf8')).toContain('"takenOver":true');
   expect((await place.mounts()).map(({ target }) => target)).toEqual([place.in('state', 'images')]);
   {
     using client = new SnapshotsConnection(place.flags.address);

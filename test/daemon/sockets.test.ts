@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
-import { access, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import path from 'node:path';
+import { runCommand } from '../../scripts/process/command';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { accepts, DaemonPlace, isSocket, modeOf } from './daemon-place';
 
@@ -111,6 +112,28 @@ describe.each(bothSockets)('--%s', (flag) => {
     await daemon.stop(20_000);
     await expect(access(place.flags[flag])).rejects.toThrow('ENOENT');
   });
+});
+
+/** Whether a user who is not root can connect: 'connected', or the code of the error. */
+async function connectAsNobody(socket: string): Promise<string> {
+  const program = `require('node:net').connect(process.argv[1])
+    .on('connect', function () { console.log('connected'); this.destroy(); })
+    .on('error', (error) => console.log(error.code));`;
+  const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups', '--'];
+  const { stdout } = await runCommand('setpriv', [...nobody, process.execPath, '-e', program, socket], {
+    timeLimit: 20_000,
+  });
+  return stdout.trim();
+}
+
+test.each(bothSockets)('another user cannot connect to --%s', async (flag) => {
+  // Everybody may come as far as the socket, so that it is what keeps them out.
+  await chmod(place.path, 0o711);
+  await place.start();
+  const socket = place.flags[flag];
+  expect(await connectAsNobody(socket)).toBe('EACCES');
+  await chmod(socket, 0o666);
+  expect(await connectAsNobody(socket)).toBe('connected');
 });
 
 test('one path for both sockets is refused', async () => {

@@ -17,6 +17,9 @@ import { Ownership } from './ownership';
 export interface DaemonSettings {
   readonly domains?: { readonly default?: string; readonly namespaces?: Readonly<Record<string, string>> };
   readonly fuse?: { readonly passthrough?: boolean };
+  /** Also makes containerd deliver layers as EROFS images, where it is able to. */
+  readonly erofs_layers?: boolean;
+  readonly verify_on_read?: boolean;
   readonly build?: {
     readonly encoder: string;
     readonly rules?: readonly { readonly pattern: string; readonly encoder: string }[];
@@ -74,7 +77,11 @@ export class ContainerHost implements AsyncDisposable {
     private readonly daemons: ReadonlyMap<string, Daemon>,
   ) {}
 
-  static async start(settings: Readonly<Record<string, DaemonSettings>>): Promise<ContainerHost> {
+  /** `programs`: a directory with programs that containerd is to find before those of PATH. */
+  static async start(
+    settings: Readonly<Record<string, DaemonSettings>>,
+    programs?: string,
+  ): Promise<ContainerHost> {
     const ownership = new Ownership();
     try {
       const { path } = ownership.own(await TemporaryDirectory.create('ishare-e2e'));
@@ -85,9 +92,17 @@ export class ContainerHost implements AsyncDisposable {
         );
         daemons.set(name, { snapshotter, ishare: new IshareCommand(snapshotter.adminSocket) });
       }
-      const proxies = [...daemons].map(([name, { snapshotter }]) => ({ name, socket: snapshotter.socket }));
+      const proxies = [...daemons].map(([name, { snapshotter }]) => ({
+        name,
+        socket: snapshotter.socket,
+        erofsLayers: settings[name]?.erofs_layers === true,
+      }));
       const containerd = ownership.own(
-        await PrivateContainerd.start({ directory: join(path, 'c'), proxies }),
+        await PrivateContainerd.start({
+          directory: join(path, 'c'),
+          proxies,
+          ...(programs === undefined ? {} : { programs }),
+        }),
       );
       return new ContainerHost(ownership, path, containerd, daemons);
     } catch (error) {

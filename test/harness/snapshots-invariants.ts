@@ -14,6 +14,8 @@ export async function brokenInvariants(paths: Paths, store: MetadataStore): Prom
   for (const snapshot of store.snapshots.all()) {
     if (snapshot.kind === Kind.COMMITTED) {
       const image = `${snapshot.id}.erofs`;
+      // Beside the images that were built here, not those that came as they are.
+      images.delete(`${snapshot.id}.digests`);
       if (!images.delete(image)) broken.push(`${snapshot.name} has no image`);
       else if ((await stat(paths.image(snapshot.id))).size === 0) broken.push(`${image} is empty`);
     } else if (!directories.delete(String(snapshot.id))) {

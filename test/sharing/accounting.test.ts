@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { residentPages } from '../../linux/page-cache';
-import type { InodeState } from '../../proto/admin-messages';
+import type { Explanation, InodeDetails, InodeState, OverviewResponse } from '../../proto/admin-messages';
 import { walkFiles } from '../../scripts/memory/file-tree';
 import {
   chainIds,
@@ -12,6 +12,7 @@ import {
   type Daemon,
 } from '../harness/container-host';
 import type { DataFile } from '../harness/images';
+import { mappedFile } from '../harness/mapped-file';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 import { holder, waitUntilHolding, type Hold } from '../harness/probe-program';
 
@@ -125,6 +126,76 @@ test('domains, images and status agree with the inodes', async () => {
   for await (const { size } of walkFiles(tree.path)) if (size > 0) files += 1;
   const own = listed.filter(({ name }) => chainIds(images[0]).some((chain) => name.endsWith(chain)));
   expect(own.reduce((sum, { shared_files }) => sum + shared_files, 0)).toBe(files);
+});
+
+test('what images and containers save adds up to what smaps says that mappings share', async () => {
+  await using second = await hold(images[1], 'hold-mapped', images[1].shared);
+  const {
+    status,
+    domains,
+    images: listed,
+    containers,
+    inodes,
+  } = await daemon.ishare.json<OverviewResponse>('top', ...['--by', 'inodes']);
+  for (const list of [domains, listed, containers, inodes]) {
+    const sum = list.reduce((total, { saved_bytes }) => total + saved_bytes, 0);
+    // Parts are rounded to whole bytes.
+    expect(Math.abs(sum - status.saved_bytes)).toBeLessThanOrEqual(list.length);
+  }
+  expect(containers).toHaveLength(2);
+  for (const [index, file] of images[0].shared.entries()) {
+    const one = await mappedFile(mapping.pid, file.path);
+    const other = await mappedFile(second.pid, images[1].shared[index]!.path);
+    const { cached_bytes, saved_bytes } = await inodeOf(file);
+    // Rss counts a page for each who maps it, Pss its share: the difference is what sharing saves.
+    expect(saved_bytes).toBe(one.rss + other.rss - (one.pss + other.pss));
+    expect(cached_bytes).toBe(one.pss + other.pss);
+  }
+});
+
+test('cache drop leaves what is mapped, and says so', async () => {
+  const [file] = images[0].shared;
+  const { fingerprint } = await inodeOf(file);
+  const bytes = pagesOf(file) * PAGE;
+  expect(await daemon.ishare.json('cache', 'drop', '--inode', fingerprint)).toEqual({
+    inodes: 1,
+    dropped_bytes: 0,
+    kept_bytes: bytes,
+  });
+  expect(await inodeOf(file)).toMatchObject({ cached_bytes: bytes });
+});
+
+test('inodes show tells who holds a content and who has opened it', async () => {
+  const { fingerprint } = await inodeOf(images[0].shared[0]);
+  await using second = await hold(images[1], 'hold-mapped', [images[1].shared[0]]);
+  const [details, ...others] = await daemon.ishare.json<InodeDetails[]>('inodes', 'show', fingerprint);
+  expect(others).toEqual([]);
+  expect(details?.inode).toMatchObject({ fingerprint, images: 2, saved_bytes: details!.inode.cached_bytes });
+  const holders = details!.holders.map(({ image, opened }) => [
+    image.slice(image.lastIndexOf('/') + 1),
+    opened,
+  ]);
+  expect(holders.sort()).toEqual(images.map((image) => [chainIds(image).at(-1), 1]).sort());
+  const text = await daemon.ishare.text('inodes', 'show', fingerprint.slice('sha256:'.length, 19));
+  expect(text).toContain(`${fingerprint}\n`);
+  expect(text.match(/: opened since its pages came in$/gm)).toHaveLength(2);
+  await second.remove();
+});
+
+test('explain finds a container by the name that ctr shows, and tells why its files are shared or not', async () => {
+  const explain = (path: string): Promise<Explanation> => daemon.ishare.json('explain', mapping.id, path);
+  const [shared] = images[0].shared;
+  const { domain, layers, file, verdict, rule } = await explain(shared.path);
+  expect({ domain, rule }).toEqual({ domain: DOMAIN, rule: 'domains.default' });
+  expect(layers.map(({ image }) => image.slice(image.lastIndexOf('/') + 1))).toEqual(
+    chainIds(images[0]).reverse(),
+  );
+  expect(verdict).toMatch(/^Shared: /);
+  expect(file?.served).toMatchObject([
+    { inode: { inode: { fingerprint: (await inodeOf(shared)).fingerprint } } },
+  ]);
+  expect(await mapping.exec('/bin/sh', '-c', 'echo new >/tmp/new')).toBe('');
+  expect((await explain('/tmp/new')).verdict).toMatch(/^Not shared: it was made or changed in the container/);
 });
 
 test('an image that is removed is listed no more, and its references go', async () => {

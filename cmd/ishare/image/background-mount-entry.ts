@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ImageMount } from '../../../ishare/image-mount';
+import { lowerHelperThreads } from '../../../linux/helper-threads';
 import { CommandError } from '../command-error';
 import type { StartMessage } from './background-mount';
 import { MOUNT_FAILURE } from './exit-code';
@@ -8,6 +9,7 @@ import { serveMount } from './serve-mount';
 
 /** The process that `ishare image mount --detach` leaves behind. Its starter gets one message, nobody gets any other. */
 async function main(): Promise<void> {
+  lowerHelperThreads();
   const order = JSON.parse(process.argv[2] ?? '') as MountOrder;
   try {
     process.exitCode = await serveMount(order, {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { lowerHelperThreads } from '../../../linux/helper-threads';
 import { readMountTable } from '../../../linux/mount-table';
 import { topmostMount } from '../../../linux/topmost-mount';
 import { IMAGE_MOUNT_TYPE } from '../../../ishare/image-mount';
@@ -39,6 +40,7 @@ SIGHUP take it out of the tree at once.
 Exit codes: 0 unmounted in order (--detach: mounted), 1 wrong usage or an end with files in use, 32 cannot mount.`;
 
 async function mount(image: string, directory: string, flags: MountFlags): Promise<number> {
+  lowerHelperThreads();
   const order = await mountOrder(image, directory, { devices: flags.device, allowOther: flags.allowOther });
   await refuseTwice(order);
   if (flags.detach === true) {

@@ -1,0 +1,46 @@
+import type { OverviewResponse } from '../../../proto/admin-messages';
+import { colors } from '../../colors';
+import { visibleText } from '../../visible-text';
+import { formatBytes } from '../output';
+import { duration } from '../status';
+import { requestRates } from './request-rates';
+import { views, type SortKey, type ViewName } from './view';
+
+/** What one picture shows. */
+export interface Frame {
+  /** Undefined before the daemon has answered for the first time. */
+  readonly overview: OverviewResponse | undefined;
+  /** The answer before it, for rates. */
+  readonly previous: OverviewResponse | undefined;
+  /** Why there is no newer answer. */
+  readonly problem: string | undefined;
+  readonly view: ViewName;
+  readonly sort: SortKey;
+  /** Rows of the table, at most. */
+  readonly rows: number;
+}
+
+/** Lines above the rows of the table: four of the header, one that is empty, and the titles of columns. */
+export const HEAD_LINES = 6;
+
+/** The picture as text. */
+export function frameText({ overview, previous, problem, view, sort, rows }: Frame): string {
+  const notice = problem === undefined ? [] : [colors.yellow(visibleText(problem))];
+  if (overview === undefined) return notice.join('\n');
+  const { status } = overview;
+  const { images, ishare } = requestRates(status, previous?.status);
+  return [
+    `${colors.bold('ishare top')}: pid ${status.pid}, up ${duration(status.uptime_seconds)}, sharing is ${status.sharing}`,
+    [
+      `cached ${colors.bold(formatBytes(status.cached_bytes))}`,
+      `saved ${colors.bold(formatBytes(status.saved_bytes))}`,
+      `${status.attached_images} images attached`,
+      `${status.dedup_inodes} shared inodes`,
+      `${status.open_files} files open`,
+    ].join(', '),
+    `requests/s: images mount ${images}, ishare mount ${ishare}; memory of the daemon ${formatBytes(status.rss_bytes)}`,
+    notice[0] ?? `${view} by ${sort}`,
+    '',
+    views[view](overview, sort, rows),
+  ].join('\n');
+}

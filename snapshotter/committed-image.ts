@@ -1,0 +1,51 @@
+import { lstat } from 'node:fs/promises';
+import type { ImageTrust } from '../ishare/image-trust';
+import type { BuiltImage, LayerImageBuilder } from './image-building';
+import type { Paths } from './paths';
+import { adoptReadyMadeImage, type ReadyMadeImage } from './ready-made-image';
+import type { SnapshotUsage } from './snapshot-info';
+import type { SnapshotId } from './store/snapshot-table';
+
+/** The image of a snapshot that is being committed, in its place and on disk. */
+export interface CommittedImage {
+  readonly usage: SnapshotUsage;
+  readonly nidLimit: number;
+  readonly trust: ImageTrust;
+  readonly digestsRoot: string | undefined;
+}
+
+/** st_blocks counts in these (bytes). */
+const SECTOR = 512;
+
+/**
+ * Makes the image of a snapshot: the ready-made one where there is one, else one of the files in its upper directory. Rejects
+ * as both ways do; what is at the image's and the digests' place then is to be deleted.
+ */
+export async function makeCommittedImage(
+  paths: Paths,
+  id: SnapshotId,
+  builder: LayerImageBuilder,
+  signal: AbortSignal | undefined,
+): Promise<CommittedImage> {
+  const adopted = await adoptReadyMadeImage(paths, id);
+  if (adopted !== undefined) return { ...(await describe(paths.image(id), adopted)), trust: 'unverified' };
+  const built = await builder.build({
+    source: { directory: paths.upper(id), overlay: true },
+    target: paths.image(id),
+    digests: paths.digests(id),
+    ...(signal && { signal }),
+  });
+  return { ...(await describe(paths.image(id), built)), trust: 'computed' };
+}
+
+async function describe(
+  path: string,
+  image: ReadyMadeImage | BuiltImage,
+): Promise<Omit<CommittedImage, 'trust'>> {
+  const { blocks } = await lstat(path);
+  return {
+    usage: { bytes: blocks * SECTOR, inodes: image.inodes },
+    nidLimit: image.nidLimit,
+    digestsRoot: 'digestsRoot' in image ? image.digestsRoot : undefined,
+  };
+}

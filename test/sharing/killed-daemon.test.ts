@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ContainerHost, ownNamespace, type Container, type Daemon } from '../harness/container-host';
+import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
+import { holder, PERL, waitUntilHolding } from '../harness/probe-program';
+
+const place = { namespace: ownNamespace('killed'), snapshotter: 'ishare' };
+const KILLS = process.env['ISHARE_TEST_LONG'] === '1' ? 100 : 10;
+/** Between two kills, at most (ms). */
+const PAUSE_MS = 600;
+
+/**
+ * Reads everything again and again, without what the kernel remembers, until the file $2 is there. Prints a digest over
+ * all names and contents for each round.
+ */
+const READER = String.raw`
+cd "$1"
+until [ -e "$2" ]; do
+  find . -xdev -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
+  echo 3 > /proc/sys/vm/drop_caches
+done
+`;
+
+let host: ContainerHost;
+let daemon: Daemon;
+let images: readonly [ProbeImage, ProbeImage];
+
+beforeAll(async () => {
+  host = await ContainerHost.start({ ishare: { domains: { default: 'one' } } });
+  daemon = host.daemon('ishare');
+  images = await makeProbeImages(host.directory);
+  await host.import(images, place);
+});
+
+afterAll(async () => {
+  await host[Symbol.asyncDispose]();
+});
+
+interface Reading {
+  /** Resolves to what was printed on both outputs. */
+  readonly done: Promise<{ readonly rounds: string[]; readonly complaints: string }>;
+}
+
+function read(container: Container, stop: string): Reading {
+  const reader = spawn('sh', ['-c', READER, 'sh', `/proc/${container.pid}/root`, stop], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let complaints = '';
+  reader.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  reader.stderr.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
+  return {
+    done: once(reader, 'exit').then(() => ({ rounds: output.trim().split('\n'), complaints })),
+  };
+}
+
+test('containers notice nothing of a daemon that is killed again and again, but a pause', async () => {
+  const [first, second] = images;
+  const containers = [
+    await host.run(first, place, holder('hold-mapped', [first.shared[0].path])),
+    await host.run(second, place, holder('hold-mapped-closed', [second.shared[0].path])),
+    await host.run(second, place, holder('hold-open', [second.own[0].path])),
+  ];
+  await Promise.all(containers.map(({ pid }) => waitUntilHolding(pid)));
+  const stop = join(host.directory, 'stop');
+  const readings = containers.map((container) => read(container, stop));
+  let longest = 0;
+  for (let kills = 0; kills < KILLS; kills += 1) {
+    await sleep(Math.random() * PAUSE_MS);
+    await daemon.snapshotter.crash();
+    const killed = performance.now();
+    const program = containers[kills % containers.length]!.exec(PERL, '-e', 'print "here"');
+    await daemon.snapshotter.restart();
+    expect(await program).toBe('here');
+    longest = Math.max(longest, performance.now() - killed);
+  }
+  await writeFile(stop, '');
+  for (const { done } of readings) {
+    const { rounds, complaints } = await done;
+    expect(complaints).toBe('');
+    expect(rounds.length).toBeGreaterThan(1);
+    expect(new Set(rounds).size).toBe(1);
+  }
+  process.stderr.write(
+    `${KILLS} kills; longest until a program was started again: ${longest.toFixed(0)} ms\n`,
+  );
+  for (const container of containers) await container.remove();
+  const { open_files } = await daemon.ishare.status();
+  expect(open_files).toBe(0);
+});
