@@ -59,6 +59,9 @@ const migrations: readonly string[] = [
   `,
 ];
 
+/** Schema version that this program writes. */
+export const SCHEMA_VERSION = migrations.length;
+
 /** The SQLite file that holds what this program knows. Every method is synchronous; writing waits for the disk. */
 export class Database implements Disposable {
   readonly #sqlite: SqliteDatabase.Database;

@@ -4,7 +4,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { CommandError, runCommand } from '../../scripts/process/command';
 import { mountSnapshot, type Mounted } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
-import { undisturbed } from '../harness/undisturbed';
+import { repeatedCheck } from '../harness/repeated-check';
 import { ADMIN, DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';
 
@@ -216,7 +216,7 @@ describe('with two containers in one domain, one in another and one in none', ()
   const pages = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;
 
   test('domains ls counts images, inodes, cached and saved bytes of each', async () => {
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       expect(await json('domains', 'ls')).toEqual([
         {
@@ -229,7 +229,7 @@ describe('with two containers in one domain, one in another and one in none', ()
         { name: 'second', images: 1, dedup_inodes: 2, cached_bytes: pages(SHARED.length), saved_bytes: 0 },
       ]);
     });
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       expect(await ishare('domains', 'ls')).toMatch(
         /^DOMAIN +IMAGES +INODES +CACHED +SAVED\nfirst +2 +3 +16\.0 KiB +16\.0 KiB\n/,
@@ -239,7 +239,7 @@ describe('with two containers in one domain, one in another and one in none', ()
 
   test('inodes ls sorts and limits', async () => {
     let inodes: Inode[] = [];
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       inodes = await json<Inode[]>('inodes', 'ls');
       expect(inodes).toHaveLength(5);
@@ -292,7 +292,7 @@ describe('with two containers in one domain, one in another and one in none', ()
   });
 
   test('status sums it up', async () => {
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       expect(await json<Status>('status')).toMatchObject({
         snapshots: 6,
@@ -303,7 +303,7 @@ describe('with two containers in one domain, one in another and one in none', ()
         saved_bytes: pages(SHARED.length),
       });
     });
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       expect(await ishare('status')).toContain('32.0 KiB shared, saves 16.0 KiB');
     });

@@ -12,7 +12,7 @@ import { mountSnapshot } from '../harness/mounting';
 import { Ownership } from '../harness/ownership';
 import { noise } from '../harness/probe-images';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
-import { undisturbed } from '../harness/undisturbed';
+import { repeatedCheck } from '../harness/repeated-check';
 import { DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';
 
@@ -97,12 +97,12 @@ test('drop lets go of the pages that are asked for, and of no others', async () 
   const readAll = (): Promise<Buffer[]> => Promise.all(roots.map((root) => readFile(join(root, 'big'))));
   const counts = (): Promise<number[]> =>
     Promise.all(roots.map((root) => cachedPages(join(root, 'big'), BIG)));
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     await readAll();
     expect(await drop('--domain', 'first')).toEqual({ inodes: 2, dropped_bytes: BIG, kept_bytes: 0 });
     expect(await counts()).toEqual([0, BIG / PAGE]);
   });
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     await readAll();
     await readFile(join(roots[0]!, 'small'));
     const both = { inodes: 2, dropped_bytes: 2 * BIG, kept_bytes: 0 };
@@ -110,7 +110,7 @@ test('drop lets go of the pages that are asked for, and of no others', async () 
     expect(await counts()).toEqual([0, 0]);
     expect(await cachedPages(join(roots[0]!, 'small'), SMALL)).toBe(2);
   });
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     await readAll();
     expect(await drop('--image', image.name)).toMatchObject({ inodes: 4 });
     expect(await counts()).toEqual([0, 0]);
@@ -124,7 +124,7 @@ test('drop lets go of the pages that are asked for, and of no others', async () 
 test('warm reads all shared files of an image, and reading them causes no request then', async () => {
   const image = await makeImage('warmed');
   const root = await startContainer('one', image.name);
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     expect(await ishare.json<WarmCacheResponse>('cache', 'warm', image.name)).toEqual({
       files: 2,
       files_done: 2,

@@ -9,7 +9,7 @@ import { runCommand } from '../../scripts/process/command';
 import { IshareCommand } from '../harness/ishare-command';
 import { mountSnapshot, type Mounted } from '../harness/mounting';
 import { codeName, SnapshotsConnection } from '../harness/snapshots-connection';
-import { undisturbed } from '../harness/undisturbed';
+import { repeatedCheck } from '../harness/repeated-check';
 import { ADMIN, DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';
 
@@ -71,7 +71,7 @@ function secrets(): Buffer[] {
 
 describe('domains show', () => {
   test('tells images, containers with their rule, and what is cached and saved', async () => {
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       expect(await ishare.json<DomainDetails>('domains', 'show', 'red')).toEqual({
         domain: { name: 'red', images: 2, dedup_inodes: 2, cached_bytes: BYTES, saved_bytes: BYTES },
@@ -88,7 +88,7 @@ describe('domains show', () => {
         })),
       });
     });
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       const text = await ishare.text('domains', 'show', 'red');
       expect(text).toContain('16.0 KiB shared, saves 16.0 KiB');
@@ -202,7 +202,7 @@ describe('after a rotation', () => {
     expect(secrets().filter((secret) => secret.equals(old!))).toHaveLength(1);
     expect(secrets()).toHaveLength(earlier.length + 1);
     await startContainer('red/3/a', 'layer a');
-    await undisturbed(async () => {
+    await repeatedCheck(async () => {
       await readAll();
       const { domain, containers } = await ishare.json<DomainDetails>('domains', 'show', 'red');
       expect(containers.map(({ key, earlier_id }) => [key, earlier_id])).toEqual([

@@ -8,7 +8,7 @@ import { eventually } from '../harness/eventually';
 import { IshareCommand } from '../harness/ishare-command';
 import { mountSnapshot, type Mounted } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
-import { undisturbed } from '../harness/undisturbed';
+import { repeatedCheck } from '../harness/repeated-check';
 import { ADMIN, DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';
 
@@ -95,7 +95,7 @@ const LEFT = '\u001b[?7h\u001b[?25h\u001b[?1049l';
 const CTRL_C = '\u0003';
 
 test('without a terminal it prints one picture', async () => {
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     await readAll();
     const text = await ishare.text('top');
     expect(text).toMatch(/^ishare top: pid \d+, up .*, sharing is full/);
@@ -125,7 +125,7 @@ test('the sums of all lists agree', async () => {
     list.reduce((total, { cached_bytes }) => total + cached_bytes, 0),
     list.reduce((total, { saved_bytes }) => total + saved_bytes, 0),
   ];
-  await undisturbed(async () => {
+  await repeatedCheck(async () => {
     await readAll();
     const overview = await ishare.json<OverviewResponse>('top', '--by', 'inodes');
     const { status, domains, images, containers, inodes } = overview;

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CHECKOUT } from '../../scripts/containerd/private-snapshotter';
+import { runCommand } from '../../scripts/process/command';
 import { ContainerHost, ownNamespace, type Container, type Daemon } from '../harness/container-host';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 import { holder, PERL, waitUntilHolding } from '../harness/probe-program';
@@ -90,4 +92,8 @@ test('containers notice nothing of a daemon that is killed again and again, but 
   for (const container of containers) await container.remove();
   const { open_files } = await daemon.ishare.status();
   expect(open_files).toBe(0);
+  const { root, state, adminSocket } = daemon.snapshotter;
+  const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
+  // Rejects unless it finds nothing.
+  await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags]);
 });

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import { MetadataStore } from '../../../snapshotter/store/metadata-store';
-import { databaseFindings, KNOWN_SCHEMA, lookAtDatabase } from './database';
+import { SCHEMA_VERSION } from '../../../snapshotter/store/database';
+import { databaseFindings, lookAtDatabase } from './database';
 
 let directory: string;
 let file: string;
@@ -33,8 +34,8 @@ test('one that is missing matters where there are files', () => {
 });
 
 test.each([
-  [KNOWN_SCHEMA + 1, 'a later'],
-  [KNOWN_SCHEMA - 1, 'an earlier'],
+  [SCHEMA_VERSION + 1, 'a later'],
+  [SCHEMA_VERSION - 1, 'an earlier'],
 ])('of schema version %d: it is of %s release', (version, which) => {
   const sqlite = new SqliteDatabase(file);
   sqlite.pragma(`user_version = ${version}`);

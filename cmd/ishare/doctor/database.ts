@@ -2,10 +2,8 @@ import { existsSync } from 'node:fs';
 import SqliteDatabase from 'better-sqlite3';
 import type { ImageTrust } from '../../../ishare/image-trust';
 import { errorCode } from '../../../linux/errno';
+import { SCHEMA_VERSION } from '../../../snapshotter/store/database';
 import { fine, type Finding } from './finding';
-
-/** Schema of the tables below; see snapshotter/store/database.ts. */
-export const KNOWN_SCHEMA = 3;
 
 export interface SnapshotRow {
   readonly id: number;
@@ -58,7 +56,7 @@ function read(sqlite: SqliteDatabase.Database, path: string): DatabaseLook {
   // One transaction: a daemon may write between two questions.
   const look = sqlite.transaction((): DatabaseLook => {
     const schema = Number(sqlite.pragma('user_version', { simple: true }));
-    if (schema !== KNOWN_SCHEMA) return { state: 'other-schema', path, schema };
+    if (schema !== SCHEMA_VERSION) return { state: 'other-schema', path, schema };
     const broken = String(sqlite.pragma('quick_check(1)', { simple: true }));
     if (broken !== 'ok') return { state: 'unreadable', path, problem: broken };
     const snapshots = sqlite.prepare<[], SnapshotRow>(SNAPSHOTS).all();
@@ -89,15 +87,15 @@ export function databaseFindings(look: DatabaseLook, filesThere: boolean): Findi
         'put it back before a daemon starts, or pull everything again',
       );
     case 'other-schema':
-      return look.schema > KNOWN_SCHEMA
+      return look.schema > SCHEMA_VERSION
         ? problem(
             'the database is of a later release',
-            `schema version ${look.schema}, this program knows ${KNOWN_SCHEMA}: nothing was compared with it`,
+            `schema version ${look.schema}, this program knows ${SCHEMA_VERSION}: nothing was compared with it`,
             'use the doctor of that release',
           )
         : problem(
             'the database is of an earlier release',
-            `schema version ${look.schema} of ${KNOWN_SCHEMA}: nothing was compared with it`,
+            `schema version ${look.schema} of ${SCHEMA_VERSION}: nothing was compared with it`,
             'start the daemon, which brings it up to date',
           );
     case 'unreadable':
