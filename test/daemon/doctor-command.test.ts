@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
@@ -271,18 +273,19 @@ test('an overlay whose snapshot is gone is unmounted once no process uses it', a
   const target = place.in('rootfs');
   await withClient(async (client) => mountSnapshot(await client.mounts('default/8/container'), target));
   await withClient((client) => client.remove('default/8/container'));
-  process.chdir(target);
+  const user = spawn('sleep', ['60'], { cwd: target, stdio: 'ignore' });
   try {
     expect((await report('--repair')).repairs).toMatchObject([
       {
         what: 'an overlay whose snapshot is gone',
         where: target,
         outcome: 'left alone',
-        reason: `process ${process.pid} uses it`,
+        reason: `process ${user.pid} uses it`,
       },
     ]);
   } finally {
-    process.chdir('/');
+    user.kill('SIGKILL');
+    await once(user, 'exit');
   }
   expect(await run('--repair')).toMatchObject({ exitCode: 0 });
   expect((await place.mounts()).filter(({ type }) => type === 'overlay')).toEqual([]);

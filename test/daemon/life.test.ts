@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackgroundProcess } from '../../scripts/process/background-process';
 import { runCommand } from '../../scripts/process/command';
 import { unmount } from '../../linux/mount';
+import { eventually } from '../harness/eventually';
 import { mountSnapshot } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
@@ -25,6 +26,13 @@ async function expectCleanEnd(daemon: BackgroundProcess): Promise<void> {
   expect(daemon.exitCode).toBe(0);
   expect(await place.mounts()).toEqual([]);
   expect(await place.sockets()).toEqual([]);
+}
+
+/** The daemon says so in its log, right after its socket has begun to answer. */
+async function expectTakeover({ logFile }: BackgroundProcess): Promise<void> {
+  await eventually('the mounts were taken over', async () =>
+    (await readFile(logFile, 'utf8')).includes('"takenOver":true'),
+  );
 }
 
 test.each([['SIGTERM'], ['SIGINT']] as const)(
@@ -89,7 +97,7 @@ test('a container that still runs does not keep the daemon, which leaves it the 
   const waiting = runCommand('cat', [`${mounted.path}/file`]);
   const next = await place.start();
   expect((await waiting).stdout).toBe('content');
-  expect(await readFile(next.logFile, 'utf8')).toContain('"takenOver":true');
+  await expectTakeover(next);
 });
 
 test('after kill -9 the next one takes the mount over and serves what there was', async () => {
@@ -104,7 +112,7 @@ test('after kill -9 the next one takes the mount over and serves what there was'
   expect((await place.mounts()).map(({ target }) => target)).toEqual([place.in('state', 'images')]);
 
   const daemon = await place.start();
-  expect(await readFile(daemon.logFile, 'utf8')).toContain('"takenOver":true');
+  await expectTakeover(daemon);
   expect((await place.mounts()).map(({ target }) => target)).toEqual([place.in('state', 'images')]);
   {
     using client = new SnapshotsConnection(place.flags.address);
