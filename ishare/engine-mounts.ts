@@ -200,33 +200,36 @@ export class EngineMounts {
     await setReadAhead(`${major}:${minor}`, this.#options.readAheadKib);
   }
 
-  /** Stops serving and leaves the mounts to the next daemon. Whoever asks them meanwhile waits. */
-  async leave(release: () => Promise<void>): Promise<void> {
+  /**
+   * Stops serving and leaves the mounts to the next daemon. Whoever asks them meanwhile waits. `closeFiles` closes what this
+   * process has open in the ishare mount, which is still served then.
+   */
+  async leave(closeFiles: () => Promise<void>): Promise<void> {
     this.#stopping = true;
     await this.#holder?.stop();
-    this.#imagesDevice.stop();
-    this.#ishareDevice.stop();
-    await Promise.all([this.#imagesServed, this.#ishareServed]);
-    await release();
+    await this.#stopServing(closeFiles);
     this.#closeAll();
   }
 
-  /**
-   * Unmounts both, for good. `release` closes what this process has open in the ishare mount, which is still served then.
-   */
-  async end(release: () => Promise<void>): Promise<void> {
+  /** Unmounts both, for good. `closeFiles` as for leave(). */
+  async end(closeFiles: () => Promise<void>): Promise<void> {
     this.#stopping = true;
     // The images mount first: its connection holds files of the ishare mount (the backing files) until it is gone.
     // Detaching lets go even where an overlay still holds it; such an overlay then fails, as it would anyway.
     detach(this.#options.imagesDirectory);
     await this.#holder?.endHolder();
-    this.#imagesDevice.stop();
-    await this.#imagesServed;
-    await release();
-    this.#ishareDevice.stop();
-    await this.#ishareServed;
+    await this.#stopServing(closeFiles);
     this.#closeAll();
     await removeTakeoverState(this.#options.takeoverDirectory);
+  }
+
+  /** One after the other: an OPEN that is under way in the images mount waits for a LOOKUP in the ishare mount. */
+  async #stopServing(closeFiles: () => Promise<void>): Promise<void> {
+    this.#imagesDevice.stop();
+    await this.#imagesServed;
+    await closeFiles();
+    this.#ishareDevice.stop();
+    await this.#ishareServed;
   }
 
   #closeAll(): void {

@@ -176,8 +176,8 @@ export class Engine implements AsyncDisposable {
 
   /** Leaves the mounts to the next daemon. */
   async leave(): Promise<void> {
-    await this.#running.leave(() => this.#release());
-    this.#mounts = undefined;
+    await this.#running.leave(() => this.#closeFiles());
+    await this.#release();
   }
 
   get #running(): EngineMounts {
@@ -359,12 +359,17 @@ export class Engine implements AsyncDisposable {
 
   /** Unmounts both file systems, for good. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#mounts?.end(() => this.#release());
-    this.#mounts = undefined;
+    await this.#mounts?.end(() => this.#closeFiles());
+    await this.#release();
   }
 
-  async #release(): Promise<void> {
+  async #closeFiles(): Promise<void> {
     await this.#reader?.[Symbol.asyncDispose]();
+  }
+
+  /** Once nothing is served any more. */
+  async #release(): Promise<void> {
+    this.#mounts = undefined;
     for (const attachment of this.#images.attachments.values()) await attachment.image[Symbol.asyncDispose]();
     await this.#hasher[Symbol.asyncDispose]();
     for (const watch of Object.values(this.#slow)) watch[Symbol.dispose]();

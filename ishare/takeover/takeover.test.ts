@@ -99,28 +99,31 @@ test('files that are open and mapped go on, and new opens share the same pages',
   await end(second, 'SIGINT');
 });
 
-test('requests that were being answered when the daemon died are answered by the next one', async () => {
-  let server = await serve();
-  const script =
-    'for i in $(seq 150); do cat "$1"/* "$1"/dir/a-copy.txt 2>/dev/null | sha256sum; echo 3 > /proc/sys/vm/drop_caches; done';
-  const reader = spawn('sh', ['-c', script, 'sh', server.roots[0]!], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  reader.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const ended = once(reader, 'exit');
-  for (let kills = 0; kills < 4; kills += 1) {
-    await sleep(150 + kills * 70);
-    await end(server, 'SIGKILL');
-    server = await serve();
-    expect(server.takenOver).toBe(true);
-  }
-  await ended;
-  const lines = output.trim().split('\n');
-  expect(lines).toHaveLength(150);
-  expect(new Set(lines).size).toBe(1);
-  await end(server, 'SIGINT');
-});
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  'requests that were being answered at a %s are answered by the next daemon',
+  async (signal) => {
+    let server = await serve();
+    const script =
+      'for i in $(seq 150); do cat "$1"/* "$1"/dir/a-copy.txt 2>/dev/null | sha256sum; echo 3 > /proc/sys/vm/drop_caches; done';
+    const reader = spawn('sh', ['-c', script, 'sh', server.roots[0]!], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let output = '';
+    reader.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const ended = once(reader, 'exit');
+    for (let kills = 0; kills < 4; kills += 1) {
+      await sleep(150 + kills * 70);
+      await end(server, signal);
+      server = await serve();
+      expect(server.takenOver).toBe(true);
+    }
+    await ended;
+    const lines = output.trim().split('\n');
+    expect(lines).toHaveLength(150);
+    expect(new Set(lines).size).toBe(1);
+    await end(server, 'SIGINT');
+  },
+);
 
 test('a planned stop leaves the mounts, and the next daemon goes on with them', async () => {
   const first = await serve();
