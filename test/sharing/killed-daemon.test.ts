@@ -59,41 +59,45 @@ function read(container: Container, stop: string): Reading {
   };
 }
 
-test('containers notice nothing of a daemon that is killed again and again, but a pause', async () => {
-  const [first, second] = images;
-  const containers = [
-    await host.run(first, place, holder('hold-mapped', [first.shared[0].path])),
-    await host.run(second, place, holder('hold-mapped-closed', [second.shared[0].path])),
-    await host.run(second, place, holder('hold-open', [second.own[0].path])),
-  ];
-  await Promise.all(containers.map(({ pid }) => waitUntilHolding(pid)));
-  const stop = join(host.directory, 'stop');
-  const readings = containers.map((container) => read(container, stop));
-  let longest = 0;
-  for (let kills = 0; kills < KILLS; kills += 1) {
-    await sleep(Math.random() * PAUSE_MS);
-    await daemon.snapshotter.crash();
-    const killed = performance.now();
-    const program = containers[kills % containers.length]!.exec(PERL, '-e', 'print "here"');
-    await daemon.snapshotter.restart();
-    expect(await program).toBe('here');
-    longest = Math.max(longest, performance.now() - killed);
-  }
-  await writeFile(stop, '');
-  for (const { done } of readings) {
-    const { rounds, complaints } = await done;
-    expect(complaints).toBe('');
-    expect(rounds.length).toBeGreaterThan(1);
-    expect(new Set(rounds).size).toBe(1);
-  }
-  process.stderr.write(
-    `${KILLS} kills; longest until a program was started again: ${longest.toFixed(0)} ms\n`,
-  );
-  for (const container of containers) await container.remove();
-  const { open_files } = await daemon.ishare.status();
-  expect(open_files).toBe(0);
-  const { root, state, adminSocket } = daemon.snapshotter;
-  const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
-  // Rejects unless it finds nothing.
-  await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags]);
-});
+test(
+  'containers notice nothing of a daemon that is killed again and again, but a pause',
+  async () => {
+    const [first, second] = images;
+    const containers = [
+      await host.run(first, place, holder('hold-mapped', [first.shared[0].path])),
+      await host.run(second, place, holder('hold-mapped-closed', [second.shared[0].path])),
+      await host.run(second, place, holder('hold-open', [second.own[0].path])),
+    ];
+    await Promise.all(containers.map(({ pid }) => waitUntilHolding(pid)));
+    const stop = join(host.directory, 'stop');
+    const readings = containers.map((container) => read(container, stop));
+    let longest = 0;
+    for (let kills = 0; kills < KILLS; kills += 1) {
+      await sleep(Math.random() * PAUSE_MS);
+      await daemon.snapshotter.crash();
+      const killed = performance.now();
+      const program = containers[kills % containers.length]!.exec(PERL, '-e', 'print "here"');
+      await daemon.snapshotter.restart();
+      expect(await program).toBe('here');
+      longest = Math.max(longest, performance.now() - killed);
+    }
+    await writeFile(stop, '');
+    for (const { done } of readings) {
+      const { rounds, complaints } = await done;
+      expect(complaints).toBe('');
+      expect(rounds.length).toBeGreaterThan(1);
+      expect(new Set(rounds).size).toBe(1);
+    }
+    process.stderr.write(
+      `${KILLS} kills; longest until a program was started again: ${longest.toFixed(0)} ms\n`,
+    );
+    for (const container of containers) await container.remove();
+    const { open_files } = await daemon.ishare.status();
+    expect(open_files).toBe(0);
+    const { root, state, adminSocket } = daemon.snapshotter;
+    const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
+    // Rejects unless it finds nothing.
+    await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags]);
+  },
+  KILLS * 10_000,
+);
