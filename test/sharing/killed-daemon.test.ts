@@ -92,8 +92,6 @@ test(
       `${KILLS} kills; longest until a program was started again: ${longest.toFixed(0)} ms\n`,
     );
     for (const container of containers) await container.remove();
-    const { open_files } = await daemon.ishare.status();
-    expect(open_files).toBe(0);
     const { root, state, adminSocket } = daemon.snapshotter;
     const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
     // Rejects unless it finds nothing.
