@@ -139,13 +139,16 @@ export class EngineMounts {
     return this.#imagesServed !== undefined;
   }
 
-  /** Serves mounts that were taken over, and has the kernel ask again what was never answered. */
+  /**
+   * Serves mounts that were taken over, and has the kernel ask again what was never answered. It asks again everything
+   * that was read, so nothing may be read before: an OPEN would come twice, and count twice.
+   */
   async serve(): Promise<void> {
     if (this.serving) return;
-    this.#ishareServed = this.#run('ishare', this.ishareSession);
-    this.#imagesServed = this.#run('images', this.imagesSession);
     await this.ishareSession.notifier.resend();
     await this.imagesSession.notifier.resend();
+    this.#ishareServed = this.#run('ishare', this.ishareSession);
+    this.#imagesServed = this.#run('images', this.imagesSession);
     await this.#setReadAheads();
   }
 

@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unmount, UMOUNT } from '../../linux/mount';
 import { readMountTable } from '../../linux/mount-table';
 import type { LayerAttachment } from '../layer-server';
+import { eventually } from '../../linux/testing/eventually';
 import { digestOf, FIXTURES, TEAM } from '../testing/engine-place';
 import { FileUser } from '../testing/file-user';
 import { endHolder } from './holder';
@@ -51,6 +52,9 @@ const layers: LayerAttachment[] = ['plain-fp.erofs', 'plain-fp-default.erofs'].m
   inoCount: 100_000,
 }));
 
+/** More than are read in one go, so that some are under way whenever the kernel is asked for them again. */
+const READERS = 'for file; do for i in $(seq 20); do cat "$file" & done; done; wait';
+
 interface Server {
   readonly child: ChildProcess;
   readonly takenOver: boolean;
@@ -67,6 +71,13 @@ async function serve(): Promise<Server> {
   ])) as [Buffer] | undefined;
   if (line === undefined) throw new Error('the server is not ready in time');
   return { child, ...(JSON.parse(String(line[0])) as Omit<Server, 'child'>) };
+}
+
+async function openFiles({ child }: Server): Promise<number> {
+  const answer = once(child.stdout!, 'data');
+  child.kill('SIGUSR2');
+  const [line] = (await answer) as [Buffer];
+  return Number(String(line));
 }
 
 async function end(server: Server, signal: NodeJS.Signals): Promise<void> {
@@ -124,6 +135,23 @@ test.each(['SIGKILL', 'SIGTERM'] as const)(
     await end(server, 'SIGINT');
   },
 );
+
+test('what is opened while nobody serves is counted once', async () => {
+  const first = await serve();
+  const names = ['a.txt', FILE, 'dir/a-copy.txt', 'dir/part.txt'];
+  const files = first.roots.flatMap((root) => names.map((name) => `${root}/${name}`));
+  // So that the kernel knows where they are, and asks for nothing but opens.
+  await Promise.all(files.map((file) => stat(file)));
+  await end(first, 'SIGKILL');
+  const readers = spawn('sh', ['-c', READERS, 'sh', ...files], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const read = once(readers, 'exit');
+  await sleep(500);
+  const second = await serve();
+  expect(second.takenOver).toBe(true);
+  expect(await read).toEqual([0, null]);
+  await eventually('every file is closed', async () => (await openFiles(second)) === 0);
+  await end(second, 'SIGINT');
+});
 
 test('a planned stop leaves the mounts, and the next daemon goes on with them', async () => {
   const first = await serve();

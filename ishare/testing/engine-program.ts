@@ -3,7 +3,8 @@ import type { LayerAttachment } from '../layer-server';
 
 /**
  * A process with an engine, to be killed. Arguments: the images directory, the takeover directory and the layers, as
- * JSON. Prints a line of JSON once it serves. SIGTERM: leaves the mounts; SIGINT: ends them.
+ * JSON. Prints a line of JSON once it serves, and at each SIGUSR2 one with the number of open files. SIGTERM: leaves the
+ * mounts; SIGINT: ends them.
  */
 async function serve(
   imagesDirectory: string,
@@ -29,9 +30,11 @@ async function serve(
   for (const layer of layers) roots.push(await engine.attach(layer));
   await engine.resume();
   const { takenOver } = await engine.state();
-  console.log(JSON.stringify({ takenOver, roots }));
+  process.on('SIGUSR2', () => void engine.state().then(({ openFiles }) => console.log(String(openFiles))));
   process.on('SIGTERM', () => void engine.leave().then(() => process.exit(0)));
   process.on('SIGINT', () => void engine[Symbol.asyncDispose]().then(() => process.exit(0)));
+  // Last: who reads it may send signals at once.
+  console.log(JSON.stringify({ takenOver, roots }));
   // The engine's thread keeps the process alive no longer than it has to; this does until a signal comes.
   setInterval(() => undefined, 1 << 30);
 }

@@ -2,7 +2,7 @@ import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOfBytes, makeReadyMade } from '../../ishare/verification/testing/ready-made';
 import { ContainerHost, ownNamespace } from '../harness/container-host';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { ForegroundCommand, imageCommand, type CommandEnd } from '../harness/image-command';
 
 const place = { namespace: ownNamespace('import'), snapshotter: 'ishare' };

@@ -5,7 +5,7 @@ import { abortConnection } from '../../fuse/connection-control';
 import { errorCode } from '../../linux/errno';
 import { readMountTable, type MountEntry } from '../../linux/mount-table';
 import { runCommand } from '../../scripts/process/command';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { ForegroundCommand } from '../harness/image-command';
 import { BackgroundMount, ForegroundMount } from '../harness/image-mounts';
 import { Scratch } from '../harness/scratch';

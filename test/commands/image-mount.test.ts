@@ -17,7 +17,7 @@ import { UMOUNT, unmount } from '../../linux/mount';
 import { CommandError, runCommand } from '../../scripts/process/command';
 import { seal } from '../erofs/damaged-image';
 import { readProcessTable } from '../../scripts/process/process-table';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { ForegroundCommand, imageCommand, ISHARE, type CommandEnd } from '../harness/image-command';
 import { BackgroundMount } from '../harness/image-mounts';
 import { Scratch } from '../harness/scratch';

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { DOMAIN_LABEL } from '../../config/domain-policy';
 import { CommandError, runCommand } from '../../scripts/process/command';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { ADMIN, DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';

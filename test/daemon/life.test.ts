@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackgroundProcess } from '../../scripts/process/background-process';
 import { runCommand } from '../../scripts/process/command';
 import { unmount } from '../../linux/mount';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { mountSnapshot } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OverviewResponse } from '../../proto/admin-messages';
 import type { BackgroundProcess } from '../../scripts/process/background-process';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { IshareCommand } from '../harness/ishare-command';
 import { mountSnapshot, type Mounted } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';

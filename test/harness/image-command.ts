@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { CommandError, runCommand } from '../../scripts/process/command';
-import { eventually } from './eventually';
+import { eventually } from '../../linux/testing/eventually';
 
 /** The launcher of this checkout, from dist/test/harness. */
 export const ISHARE = join(__dirname, '..', '..', '..', 'bin', 'ishare');

@@ -3,7 +3,7 @@ import { Watchdog } from '../../fuse/testing/watchdog';
 import { UMOUNT, unmount } from '../../linux/mount';
 import { readMountTable } from '../../linux/mount-table';
 import { WatchedProcess } from '../../linux/process-end';
-import { eventually } from './eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { ForegroundCommand, imageCommand } from './image-command';
 
 /** What `ishare image mount --json` prints. */

@@ -1,6 +1,6 @@
 import { access, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually } from './eventually';
+import { eventually } from '../../linux/testing/eventually';
 
 /** Where the memory controller is, and how it calls the bytes of files in memory: cgroup v2 or v1. */
 const HIERARCHIES = [

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import SqliteDatabase from 'better-sqlite3';
 import type { ImageTrust } from '../../ishare/image-trust';
-import { eventually } from './eventually';
+import { eventually } from '../../linux/testing/eventually';
 
 export interface StoredTrust {
   readonly trust: ImageTrust;

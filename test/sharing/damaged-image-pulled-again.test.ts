@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ContainerHost, ownNamespace, topSnapshot, type Daemon, type Place } from '../harness/container-host';
 import { logAbout } from '../harness/daemon-log';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 
 const place: Place = { namespace: ownNamespace('damaged'), snapshotter: 'ishare' };

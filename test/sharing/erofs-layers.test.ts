@@ -6,7 +6,7 @@ import { digestOfBytes, makeReadyMade } from '../../ishare/verification/testing/
 import { writeOciArchive, type OciImage, type WrittenImage } from '../../scripts/oci/oci-archive';
 import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
 import { ContainerHost, ownNamespace, topSnapshot } from '../harness/container-host';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { Ownership } from '../harness/ownership';
 import { noise } from '../harness/probe-images';
 import { verificationEnds } from '../harness/stored-trust';

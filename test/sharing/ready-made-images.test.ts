@@ -15,7 +15,7 @@ import {
 import { writeOciArchive } from '../../scripts/oci/oci-archive';
 import { ContainerHost, ownNamespace, topSnapshot, type MountedTree } from '../harness/container-host';
 import { logAbout } from '../harness/daemon-log';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { imageCommand } from '../harness/image-command';
 import { Ownership } from '../harness/ownership';
 import { noise } from '../harness/probe-images';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { DomainDecision } from '../../config/domain-policy';
 import { setXattr } from '../../linux/xattr';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { mountSnapshot } from '../harness/mounting';
 import { codeOf, failureOf } from '../harness/snapshots-connection';
 import { brokenInvariants } from '../harness/snapshots-invariants';

@@ -6,7 +6,7 @@ import { snapshotsService } from '../../proto/snapshots';
 import { snapshotsHandlers } from '../../snapshotter/service';
 import { slowCalls } from '../../snapshotter/slow-calls';
 import { SocketServer } from '../../snapshotter/socket-server';
-import { eventually } from '../harness/eventually';
+import { eventually } from '../../linux/testing/eventually';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { useSnapshotter } from '../harness/snapshotter-fixture';
 import { silentLogger } from '../harness/snapshotter-server';
