@@ -23,6 +23,7 @@ export class ImageBuilderClosedError extends Error {
 /** A build that somebody waits for. */
 export interface Job {
   readonly options: BuildOptions;
+  readonly onStart: (() => void) | undefined;
   readonly resolve: (result: BuildResult) => void;
   readonly reject: (error: unknown) => void;
   /** Ends the wait for an abort in the queue. */

@@ -18,6 +18,12 @@ export interface ImageBuilderOptions {
 
 const IDLE_TIMEOUT = 5000;
 
+/** What is to be built, and by whom somebody wants to be told of it. */
+export interface BuildRequest extends BuildOptions {
+  /** A thread has begun with it. */
+  readonly onStart?: (() => void) | undefined;
+}
+
 /** Builds images in worker threads, which start when there is work. Threads without work keep no process alive. */
 export class ImageBuilder implements AsyncDisposable {
   readonly #concurrency: number;
@@ -40,12 +46,18 @@ export class ImageBuilder implements AsyncDisposable {
    * Like `buildImage`, with the same errors; besides, BuildWorkerCrashedError, and ImageBuilderClosedError once the
    * builder is disposed of. When it rejects, nothing is left of the image and the source is no longer read.
    */
-  build(request: BuildOptions): Promise<BuildResult> {
+  build(request: BuildRequest): Promise<BuildResult> {
     const options = { ...request, compression: request.compression ?? this.#compression };
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new ImageBuilderClosedError();
       options.signal?.throwIfAborted();
-      const job: Job = { options, resolve, reject, unqueue: () => undefined };
+      const job: Job = {
+        options,
+        onStart: request.onStart,
+        resolve,
+        reject,
+        unqueue: () => undefined,
+      };
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(job), 1);
         job.reject(abortReason(options));
@@ -74,6 +86,7 @@ export class ImageBuilder implements AsyncDisposable {
       this.#waiting.shift();
       job.unqueue();
       thread.take(job);
+      job.onStart?.();
     }
   }
 

@@ -24,6 +24,19 @@ export interface StatusResponse {
   slow_requests_now: number;
   slow_calls: number;
   slow_calls_now: number;
+  builds: BuildState[];
+  builds_at_once: number;
+}
+
+export interface BuildState {
+  key: string;
+  name: string;
+  running: boolean;
+  seconds: number;
+  inodes: number;
+  total_inodes: number;
+  bytes: number;
+  total_bytes: number;
 }
 
 export interface OverviewRequest {

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import type { ImageTrust } from '../ishare/image-trust';
-import type { BuiltImage, LayerImageBuilder } from './image-building';
+import type { BuiltImage, LayerImageBuilder, LayerImageProgress } from './image-building';
 import type { Paths } from './paths';
 import { adoptReadyMadeImage, type ReadyMadeImage } from './ready-made-image';
 import type { SnapshotUsage } from './snapshot-info';
@@ -17,6 +17,13 @@ export interface CommittedImage {
 /** st_blocks counts in these (bytes). */
 const SECTOR = 512;
 
+/** Told of how the making of an image goes on. */
+export interface ImageMaking {
+  readonly signal: AbortSignal | undefined;
+  readonly onStart: () => void;
+  readonly onProgress: (progress: LayerImageProgress) => void;
+}
+
 /**
  * Makes the image of a snapshot: the ready-made one where there is one, else one of the files in its upper directory. Rejects
  * as both ways do; what is at the image's and the digests' place then is to be deleted.
@@ -25,7 +32,7 @@ export async function makeCommittedImage(
   paths: Paths,
   id: SnapshotId,
   builder: LayerImageBuilder,
-  signal: AbortSignal | undefined,
+  { signal, onStart, onProgress }: ImageMaking,
 ): Promise<CommittedImage> {
   const adopted = await adoptReadyMadeImage(paths, id);
   if (adopted !== undefined) return { ...(await describe(paths.image(id), adopted)), trust: 'unverified' };
@@ -34,6 +41,8 @@ export async function makeCommittedImage(
     target: paths.image(id),
     digests: paths.digests(id),
     ...(signal && { signal }),
+    onStart,
+    onProgress,
   });
   return { ...(await describe(paths.image(id), built)), trust: 'computed' };
 }

@@ -9,6 +9,15 @@ export interface BuiltImage {
   readonly digestsRoot?: string | undefined;
 }
 
+/** How far the making of an image is; totals are 0 as long as they are not known. */
+export interface LayerImageProgress {
+  readonly inodes: number;
+  readonly totalInodes: number;
+  /** Bytes of file content. */
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
 /**
  * Builds the image of a committed layer: `ImageBuilder` of erofs/ in the daemon. The image and its directory entry are
  * on disk when it resolves; nothing is left at `target` and `digests` when it rejects.
@@ -21,6 +30,9 @@ export interface LayerImageBuilder {
     /** Where the digests of the image's blocks go. */
     readonly digests: string;
     readonly signal?: AbortSignal;
+    /** It was this image's turn. */
+    readonly onStart?: () => void;
+    readonly onProgress?: (progress: LayerImageProgress) => void;
   }): Promise<BuiltImage>;
 }
 

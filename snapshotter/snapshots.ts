@@ -6,6 +6,7 @@ import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
 import { makeCommittedImage } from './committed-image';
+import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
 import { diskUsage } from './disk-usage';
 import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
 import { compileFilters } from './filter/filter';
@@ -88,8 +89,7 @@ export class Snapshots implements AsyncDisposable {
   readonly #busy = new Set<SnapshotId>();
   /** Snapshots that a failed call stored, and could not delete again. */
   readonly #undone = new Set<SnapshotId>();
-  /** Keys that are being committed. */
-  readonly #committing = new Set<string>();
+  readonly #commits = new CommitsUnderWay();
 
   private constructor(options: SnapshotsOptions) {
     this.#options = options;
@@ -130,15 +130,20 @@ export class Snapshots implements AsyncDisposable {
   async commit(request: CommitRequest): Promise<void> {
     const { key, name, labels } = request;
     if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
-    if (this.#committing.has(key))
+    if (this.#commits.has(key))
       throw new FailedPreconditionError(`snapshot "${key}" is being committed already`);
     const stored = storableLabels(labels);
-    this.#committing.add(key);
+    this.#commits.began(key, name);
     try {
       await this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored }));
     } finally {
-      this.#committing.delete(key);
+      this.#commits.ended(key);
     }
+  }
+
+  /** Commits that are not done yet, in the order in which they came. */
+  commitsUnderWay(): CommitUnderWay[] {
+    return this.#commits.list();
   }
 
   /** Forgets a snapshot that has no children. Its files are deleted in the background. */
@@ -349,7 +354,11 @@ export class Snapshots implements AsyncDisposable {
     const { id } = snapshot;
     this.#busy.add(id);
     try {
-      const image = await makeCommittedImage(this.#paths, id, this.#options.builder, request.signal);
+      const image = await makeCommittedImage(this.#paths, id, this.#options.builder, {
+        signal: request.signal,
+        onStart: () => this.#commits.building(request.key),
+        onProgress: (progress) => this.#commits.progressed(request.key, progress),
+      });
       request.signal?.throwIfAborted();
       this.#store.transaction(() => {
         this.#store.snapshots.commit(id, {

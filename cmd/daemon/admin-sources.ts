@@ -24,6 +24,7 @@ export interface AdminSourcesParts {
   readonly policy: LivePolicy;
   readonly verification: LayerVerification;
   readonly slowCalls: ReturnType<AdminSources['slowCalls']>;
+  readonly builds: AdminSources['builds'];
   readonly logger: Logger;
 }
 
@@ -38,6 +39,8 @@ export function adminSources(parts: AdminSourcesParts): AdminSources {
     passthroughAllowed: config.fuse.passthrough,
     reload: () => policy.reload(),
     slowCalls: () => parts.slowCalls,
+    builds: parts.builds,
+    buildsAtOnce: config.build.workers,
     containers: () => containers(store),
     snapshots: () => allOf(store).length,
     domainNames: () => {

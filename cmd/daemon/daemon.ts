@@ -105,6 +105,7 @@ export class Daemon implements AsyncDisposable {
           policy,
           verification,
           slowCalls: calls,
+          builds: () => snapshots.commitsUnderWay(),
           logger,
         }),
         log,

@@ -30,12 +30,30 @@ function describe(status: StatusResponse): string {
       `${status.dedup_inodes} (${status.backing_ids} opened so far, ${status.open_files} files open)`,
     ],
     ['page cache', `${formatBytes(status.cached_bytes)} shared, saves ${formatBytes(status.saved_bytes)}`],
+    ...builds(status),
     ...slowness(status),
     ['memory', `${formatBytes(status.rss_bytes)} (this daemon)`],
     ['root', status.root],
     ['state', status.state],
     ['address', status.address],
   ]);
+}
+
+/** A line while layers are being committed. */
+function builds({ builds, builds_at_once }: StatusResponse): [string, string][] {
+  if (builds.length === 0) return [];
+  const running = builds.filter(({ running }) => running);
+  const waiting = builds.length - running.length;
+  const oldest = Math.max(...builds.map(({ seconds }) => seconds));
+  const done = running.reduce((sum, { bytes }) => sum + bytes, 0);
+  const all = running.reduce((sum, { total_bytes }) => sum + total_bytes, 0);
+  return [
+    [
+      'builds',
+      `${running.length} of ${builds_at_once} at once, ${waiting} waiting, the oldest for ${duration(oldest)}; ` +
+        `${formatBytes(done)} of ${formatBytes(all)} written`,
+    ],
+  ];
 }
 
 /** A line where something had to wait for long, which is to be looked up in the log. */

@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import type {
+  BuildState,
   DomainState,
   ImageState,
   InodeState,
@@ -12,6 +13,7 @@ import { sharingSentence } from '../sharing-sentence';
 import { Accounts } from './accounts';
 import type { AdminContext } from './context';
 import { checkedDomain } from './request-fields';
+import type { LayerBuild } from './sources';
 
 export async function status(context: AdminContext): Promise<StatusResponse> {
   return statusOf(context, await Accounts.take(context));
@@ -83,5 +85,17 @@ async function statusOf(
     slow_requests_now: slowRequests.waiting,
     slow_calls: slowCalls.noticed,
     slow_calls_now: slowCalls.slow,
+    builds: sources.builds().map(buildState),
+    builds_at_once: sources.buildsAtOnce,
+  };
+}
+
+function buildState({ key, name, building, seconds, progress }: LayerBuild): BuildState {
+  const { inodes, totalInodes, bytes, totalBytes } = progress;
+  return {
+    ...{ key, name, seconds, inodes, bytes },
+    running: building,
+    total_inodes: totalInodes,
+    total_bytes: totalBytes,
   };
 }

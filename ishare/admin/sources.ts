@@ -53,6 +53,20 @@ export interface DomainIdentity {
   readonly secret: Buffer;
 }
 
+/** A layer whose image is being made, or waits for it. */
+export interface LayerBuild {
+  readonly key: string;
+  readonly name: string;
+  readonly building: boolean;
+  readonly seconds: number;
+  readonly progress: {
+    readonly inodes: number;
+    readonly totalInodes: number;
+    readonly bytes: number;
+    readonly totalBytes: number;
+  };
+}
+
 /** What the admin service asks of the rest of the daemon. */
 export interface AdminSources {
   readonly version: string;
@@ -67,6 +81,10 @@ export interface AdminSources {
   containers(): readonly ContainerLayers[];
   /** Calls of containerd that were not answered for long: so far, and at this moment. */
   slowCalls(): { readonly noticed: number; readonly slow: number };
+  /** In the order in which they came. */
+  builds(): readonly LayerBuild[];
+  /** Images that are made at the same time. */
+  readonly buildsAtOnce: number;
   /** Number of snapshots of all kinds. */
   snapshots(): number;
   /** Names of all domains that were ever used or are configured. */

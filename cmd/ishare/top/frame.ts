@@ -1,4 +1,4 @@
-import type { OverviewResponse } from '../../../proto/admin-messages';
+import type { OverviewResponse, StatusResponse } from '../../../proto/admin-messages';
 import { colors } from '../../colors';
 import { visibleText } from '../../visible-text';
 import { formatBytes } from '../output';
@@ -38,9 +38,20 @@ export function frameText({ overview, previous, problem, view, sort, rows }: Fra
       `${status.dedup_inodes} shared inodes`,
       `${status.open_files} files open`,
     ].join(', '),
-    `requests/s: images mount ${images}, ishare mount ${ishare}; memory of the daemon ${formatBytes(status.rss_bytes)}`,
+    [
+      `requests/s: images mount ${images}, ishare mount ${ishare}`,
+      `memory of the daemon ${formatBytes(status.rss_bytes)}`,
+      ...buildsText(status),
+    ].join('; '),
     notice[0] ?? `${view} by ${sort}`,
     '',
     views[view](overview, sort, rows),
   ].join('\n');
+}
+
+/** What is being committed, if anything is. */
+function buildsText({ builds }: StatusResponse): string[] {
+  if (builds.length === 0) return [];
+  const running = builds.filter((build) => build.running).length;
+  return [`layers being made: ${running}, waiting: ${builds.length - running}`];
 }
