@@ -102,7 +102,13 @@ export class EngineMounts {
   ): Promise<EngineMounts> {
     const { imagesDirectory, takeoverDirectory } = options;
     const inherited = await inherit(takeoverDirectory, imagesDirectory, MOUNT_TYPE);
-    if (inherited !== undefined) {
+    if (inherited === 'unanswerable') {
+      events.onWarning(
+        'the mounts of the daemon before this one are given up: it was killed, and only Linux 6.9 and later can repeat ' +
+          'what it had not answered. Containers that ran must be started again',
+        { directory: imagesDirectory },
+      );
+    } else if (inherited !== 'nothing') {
       const mounts = new EngineMounts(options, events, fileSystems, partsOf(inherited));
       mounts.imagesSession.resume(inherited.state.images);
       mounts.ishareSession.resume(inherited.state.ishare);
@@ -145,8 +151,9 @@ export class EngineMounts {
    */
   async serve(): Promise<void> {
     if (this.serving) return;
-    await this.ishareSession.notifier.resend();
-    await this.imagesSession.notifier.resend();
+    await this.#writeState(this.#holder?.holder, false);
+    for (const { notifier, negotiated } of [this.ishareSession, this.imagesSession])
+      if ((await negotiated).capabilities.has('HAS_RESEND')) await notifier.resend();
     this.#ishareServed = this.#run('ishare', this.ishareSession);
     this.#imagesServed = this.#run('images', this.imagesSession);
     await this.#setReadAheads();
@@ -177,17 +184,23 @@ export class EngineMounts {
       ishareMount: this.ishareMount.number,
     };
     this.#holder = new HolderWatch(held, {
-      onStarted: async (holder) =>
-        writeTakeoverState(this.#options.takeoverDirectory, {
-          program: this.#options.program,
-          holder,
-          images: await this.imagesSession.negotiated,
-          ishare: await this.ishareSession.negotiated,
-        }),
+      onStarted: (holder) => this.#writeState(holder, false),
       onEnded: () => this.#events.onWarning('the holder of the mounts has ended; another one is started', {}),
       onFailure: (error) => this.#events.onFault('holder', error),
     });
     await this.#holder.begin(known);
+  }
+
+  /** Does nothing where there is no holder: then nobody can take over. */
+  async #writeState(holder: HolderIdentity | undefined, answered: boolean): Promise<void> {
+    if (holder === undefined) return;
+    await writeTakeoverState(this.#options.takeoverDirectory, {
+      program: this.#options.program,
+      holder,
+      images: await this.imagesSession.negotiated,
+      ishare: await this.ishareSession.negotiated,
+      answered,
+    });
   }
 
   async #setReadAheads(): Promise<void> {
@@ -211,6 +224,7 @@ export class EngineMounts {
     this.#stopping = true;
     await this.#holder?.stop();
     await this.#stopServing(closeFiles);
+    await this.#writeState(this.#holder?.holder, true);
     this.#closeAll();
   }
 

@@ -28,6 +28,11 @@ export class HolderWatch {
     this.#events = events;
   }
 
+  /** Who keeps them at this moment. */
+  get holder(): HolderIdentity | undefined {
+    return this.#holder;
+  }
+
   /** Resolves once a holder is there: `known`, where it lives, else a new one. */
   async begin(known: HolderIdentity | undefined): Promise<void> {
     const holder = known !== undefined && (await holderLives(known)) ? known : await this.#start();

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Descriptor } from '../../linux/descriptor';
 import { readMountTable } from '../../linux/mount-table';
-import { endHolder, fetchFromHolder, type HeldName } from './holder';
+import { endHolder, fetchFromHolder, holderLives, type HeldName } from './holder';
 import { TakeoverJournal } from './journal';
-import { journalPath, readTakeoverState, type TakeoverState } from './takeover-state';
+import { canResend, journalPath, readTakeoverState, type TakeoverState } from './takeover-state';
 
 /** What a daemon takes over from the one before it. The caller owns all of it. */
 export interface Inheritance {
@@ -12,24 +12,33 @@ export interface Inheritance {
   readonly journal: TakeoverJournal;
 }
 
+/** What an earlier daemon left, where it is of no use. */
+export type NoInheritance =
+  /** There is nothing, or the holder has ended, the machine was started anew, or somebody has unmounted. */
+  | 'nothing'
+  /** Requests went down with the daemon that this kernel cannot be asked for again: who made them would wait for ever. */
+  | 'unanswerable';
+
 /**
- * Fetches the mounts of an earlier daemon that ended without unmounting, or resolves to undefined where there are none
- * that still work: the holder has ended, the machine was started anew, or somebody has unmounted; a holder that keeps
- * nothing of use is ended. Rejects with TakeoverRefusedError where they are those of a later version.
+ * Fetches the mounts of an earlier daemon that ended without unmounting, or resolves to the reason where there are none
+ * that can be used; a holder that keeps nothing of use is ended, and with it the connections. Rejects with TakeoverRefusedError where they are those of a later version.
  */
 export async function inherit(
   directory: string,
   imagesDirectory: string,
   mountType: string,
-): Promise<Inheritance | undefined> {
+): Promise<Inheritance | NoInheritance> {
   const state = await readTakeoverState(directory);
-  if (state === undefined) return undefined;
+  if (state === undefined) return 'nothing';
   const mounted = (await readMountTable()).some(
     ({ target, type }) => target === imagesDirectory && type === mountType,
   );
-  const inheritance = mounted ? await fetch(state, journalPath(directory)) : undefined;
-  if (inheritance === undefined) await endHolder(state.holder);
-  return inheritance;
+  const answerable = state.answered || canResend(state);
+  const inheritance = mounted && answerable ? await fetch(state, journalPath(directory)) : undefined;
+  if (inheritance !== undefined) return inheritance;
+  const lost = mounted && !answerable && (await holderLives(state.holder));
+  await endHolder(state.holder);
+  return lost ? 'unanswerable' : 'nothing';
 }
 
 async function fetch(state: TakeoverState, journalFile: string): Promise<Inheritance | undefined> {

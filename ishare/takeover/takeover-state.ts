@@ -24,6 +24,7 @@ const stateSchema = z.object({
   holder: z.object({ pid: z.int().min(1), startTime: z.string() }),
   images: negotiated,
   ishare: negotiated,
+  answered: z.boolean().default(false),
 });
 
 /** What the next daemon must know to go on serving the mounts of this one. */
@@ -33,6 +34,13 @@ export interface TakeoverState {
   /** What was agreed with the kernel on each connection: it asks only once. */
   readonly images: Negotiated;
   readonly ishare: Negotiated;
+  /** Its daemon stopped by itself and left no request without an answer. */
+  readonly answered: boolean;
+}
+
+/** Whether the kernel can be asked again for what an earlier daemon read and did not answer (Linux 6.9). */
+export function canResend({ images, ishare }: TakeoverState): boolean {
+  return [images, ishare].every(({ capabilities }) => capabilities.has('HAS_RESEND'));
 }
 
 /** Mounts are there that this program does not know how to serve. */
@@ -61,6 +69,7 @@ export async function writeTakeoverState(directory: string, state: TakeoverState
     holder: state.holder,
     images: { ...state.images, capabilities: [...state.images.capabilities] },
     ishare: { ...state.ishare, capabilities: [...state.ishare.capabilities] },
+    answered: state.answered,
   });
   const temporary = `${statePath(directory)}.${randomBytes(4).toString('hex')}`;
   await writeFile(temporary, `${text}\n`, { mode: 0o600 });
@@ -83,8 +92,8 @@ export async function readTakeoverState(directory: string): Promise<TakeoverStat
   }
   const state = stateSchema.safeParse(value);
   if (!state.success || state.data.bootId !== (await bootId())) return undefined;
-  const { program, holder, images, ishare } = state.data;
-  return { program, holder, images: decoded(images), ishare: decoded(ishare) };
+  const { program, holder, images, ishare, answered } = state.data;
+  return { program, holder, images: decoded(images), ishare: decoded(ishare), answered };
 }
 
 export async function removeTakeoverState(directory: string): Promise<void> {

@@ -11,7 +11,7 @@ import { eventually } from '../../linux/testing/eventually';
 import { digestOf, FIXTURES, TEAM } from '../testing/engine-place';
 import { FileUser } from '../testing/file-user';
 import { endHolder } from './holder';
-import { readTakeoverState } from './takeover-state';
+import { canResend, readTakeoverState } from './takeover-state';
 
 const PROGRAM = path.join(__dirname, '../testing/engine-program.js');
 const FILE = 'rand.bin';
@@ -198,4 +198,42 @@ test('mounts of a later version are left alone, with a word on what to do', asyn
   await expect(readTakeoverState(directory)).rejects.toThrow(/ishare-snapshotter 9\.9.*version 2.*knows 1/);
   await writeFile(file, text);
   await end(await serve(), 'SIGINT');
+});
+
+describe('on a kernel that cannot repeat requests', () => {
+  const file = (): string => path.join(directory, 'takeover.json');
+
+  async function forgetResend(): Promise<void> {
+    const text = await readFile(file(), 'utf8');
+    await writeFile(file(), text.replaceAll(',"HAS_RESEND"', ''));
+    expect(canResend((await readTakeoverState(directory))!)).toBe(false);
+  }
+
+  test('mounts are taken over after a planned stop', async () => {
+    const first = await serve();
+    await using user = await FileUser.open(`${first.roots[0]}/${FILE}`);
+    await end(first, 'SIGTERM');
+    await forgetResend();
+    const waiting = digestOf(`${first.roots[1]}/dir/a-copy.txt`);
+    const second = await serve();
+    expect(second.takenOver).toBe(true);
+    expect(await waiting).toBe(await digestOf(path.join(FIXTURES, 'src/a.txt')));
+    await user.close();
+    await end(second, 'SIGINT');
+  });
+
+  test('who waits for a daemon that was killed gets an error from the next one, and does not wait for ever', async () => {
+    const first = await serve();
+    await forgetResend();
+    await end(first, 'SIGKILL');
+    const waiting = digestOf(`${first.roots[1]}/dir/a-copy.txt`).catch(String);
+    await sleep(100);
+    const second = await serve();
+    expect(second.takenOver).toBe(false);
+    expect(await waiting).toMatch(/connection abort|not connected/);
+    expect(await digestOf(`${second.roots[0]}/${FILE}`)).toBe(
+      await digestOf(path.join(FIXTURES, 'src', FILE)),
+    );
+    await end(second, 'SIGINT');
+  });
 });
