@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'smol-toml';
 import { unmount } from '../../linux/mount';
 import { CtrError } from '../../scripts/containerd/ctr-error';
-import { PrivateContainerd } from '../../scripts/containerd/private-containerd';
-import { PrivateSnapshotter } from '../../scripts/containerd/private-snapshotter';
+import { PrivateContainerd, type CtrOptions } from '../../scripts/containerd/private-containerd';
+import { CHECKOUT, PrivateSnapshotter } from '../../scripts/containerd/private-snapshotter';
 import type { WrittenImage } from '../../scripts/oci/oci-archive';
 import { runCommand } from '../../scripts/process/command';
 import { detachMountsBelow, TemporaryDirectory } from '../../scripts/process/temporary-directory';
@@ -137,14 +137,26 @@ export class ContainerHost implements AsyncDisposable {
     }
   }
 
+  /** Rejects, with the findings, unless `ishare doctor` finds nothing. */
+  async expectHealthy(name: string): Promise<void> {
+    const { root, state, adminSocket } = this.daemon(name).snapshotter;
+    const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
+    await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags], { timeLimit: 60_000 });
+  }
+
   async import(images: readonly WrittenImage[], place: Place): Promise<void> {
     for (const { archive } of images) await this.containerd.import(archive, place);
   }
 
   /** Runs a container that is removed when it is disposed of, unless it is gone by then. */
-  async run(image: WrittenImage, place: Place, command: readonly string[] = []): Promise<Container> {
+  async run(
+    image: WrittenImage,
+    place: Place,
+    command: readonly string[] = [],
+    limits: Pick<CtrOptions, 'timeLimit'> = {},
+  ): Promise<Container> {
     const id = `c${++this.#keys}`;
-    const pid = await this.containerd.run(image.reference, id, { ...place, command });
+    const pid = await this.containerd.run(image.reference, id, { ...place, ...limits, command });
     return new Container(this.containerd, id, pid, place);
   }
 

@@ -10,6 +10,8 @@ import {
 } from '../../proto/snapshots';
 
 const DEADLINE_MS = 30_000;
+/** A layer may be large, and the machine busy. */
+const COMMIT_DEADLINE_MS = 300_000;
 
 /** A client of the snapshots service with promises, as containerd's proxy snapshotter is one. Disposing disconnects. */
 export class SnapshotsConnection implements Disposable {
@@ -44,7 +46,7 @@ export class SnapshotsConnection implements Disposable {
   }
 
   async commit(name: string, key: string, labels: Labels = {}, parent = ''): Promise<void> {
-    await call(this.#client.Commit.bind(this.#client), { name, key, labels, parent });
+    await call(this.#client.Commit.bind(this.#client), { name, key, labels, parent }, COMMIT_DEADLINE_MS);
   }
 
   async remove(key: string): Promise<void> {
@@ -91,9 +93,10 @@ function call<Request, Response>(
     callback: (error: ServiceError | null, response?: Response) => void,
   ) => unknown,
   request: Request,
+  deadlineMs = DEADLINE_MS,
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
-    method(request, { deadline: Date.now() + DEADLINE_MS }, (error, response) => {
+    method(request, { deadline: Date.now() + deadlineMs }, (error, response) => {
       if (error === null && response !== undefined) resolve(response);
       else reject(error ?? new Error('no answer'));
     });

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CHECKOUT } from '../../scripts/containerd/private-snapshotter';
-import { runCommand } from '../../scripts/process/command';
+import { eventually } from '../../linux/testing/eventually';
 import { ContainerHost, ownNamespace, type Container, type Daemon } from '../harness/container-host';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 import { holder, PERL, waitUntilHolding } from '../harness/probe-program';
@@ -92,10 +91,8 @@ test(
       `${KILLS} kills; longest until a program was started again: ${longest.toFixed(0)} ms\n`,
     );
     for (const container of containers) await container.remove();
-    const { root, state, adminSocket } = daemon.snapshotter;
-    const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
-    // Rejects unless it finds nothing.
-    await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags]);
+    await eventually('every file is closed', async () => (await daemon.ishare.status()).open_files === 0);
+    await host.expectHealthy('ishare');
   },
   KILLS * 10_000,
 );
