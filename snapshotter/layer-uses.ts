@@ -1,5 +1,6 @@
 import type { Logger } from 'winston';
 import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
+import { mountOfLayer } from './mount-users';
 
 interface Entry {
   readonly attachmentId: number;
@@ -53,19 +54,27 @@ export class LayerUses {
     return Array.from(this.#entries.keys());
   }
 
-  /** Detaches layers that nobody uses at once, because their images go. Rejects when the layer server does. */
+  /**
+   * Detaches layers that nobody uses at once, because their images go; those that are mounted, once they are not. Rejects
+   * when the layer server does.
+   */
   async drop(attachmentIds: readonly number[]): Promise<void> {
     await Promise.all(
       attachmentIds.map(async (id) => {
         const entry = this.#entries.get(id);
-        if (entry?.users.size === 0) await this.#detach(entry);
+        if (entry === undefined || inUse(entry)) return;
+        const mounted = await isMounted(entry);
+        // Asked for again meanwhile.
+        if (inUse(entry)) return;
+        if (mounted) this.#lingerThenDetach(entry);
+        else await this.#detach(entry);
       }),
     );
   }
 
   /** Detaches all layers that only linger. Those in use stay attached: containers outlive this process. */
   async close(): Promise<void> {
-    const idle = Array.from(this.#entries.values()).filter((entry) => entry.users.size === 0);
+    const idle = Array.from(this.#entries.values()).filter((entry) => !inUse(entry));
     await Promise.all(idle.map((entry) => this.#detachOrWarn(entry)));
   }
 
@@ -102,7 +111,17 @@ export class LayerUses {
 
   #lingerThenDetach(entry: Entry): void {
     clearTimeout(entry.linger);
-    entry.linger = setTimeout(() => void this.#detachOrWarn(entry), this.#options.lingerMs).unref();
+    entry.linger = setTimeout(() => void this.#detachUnlessMounted(entry), this.#options.lingerMs).unref();
+  }
+
+  /** Snapshots may be removed while they are mounted; their files stay readable. */
+  async #detachUnlessMounted(entry: Entry): Promise<void> {
+    const { linger } = entry;
+    const mounted = await isMounted(entry);
+    // Somebody asked for the layer meanwhile, or it was dropped.
+    if (entry.linger !== linger) return;
+    if (mounted) this.#lingerThenDetach(entry);
+    else await this.#detachOrWarn(entry);
   }
 
   async #detachOrWarn(entry: Entry): Promise<void> {
@@ -127,5 +146,18 @@ export class LayerUses {
 
 /** Neither used nor attached: nobody has asked for the layer while it was detached. */
 function isIdle(entry: Entry): boolean {
-  return entry.users.size === 0 && entry.directory === undefined;
+  return !inUse(entry) && entry.directory === undefined;
+}
+
+function inUse({ users }: Entry): boolean {
+  return users.size > 0;
+}
+
+/** Never rejects: a mount table that cannot be read keeps nothing attached. */
+async function isMounted({ directory }: Entry): Promise<boolean> {
+  try {
+    return directory !== undefined && (await mountOfLayer(await directory)) !== undefined;
+  } catch {
+    return false;
+  }
 }

@@ -19,6 +19,7 @@ import { storableLabels, updateLabels } from './labels';
 import { LayerUses } from './layer-uses';
 import { discardLeftovers } from './leftovers';
 import { planMounts } from './mount-plan';
+import { mountOfSnapshot } from './mount-users';
 import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
@@ -96,7 +97,11 @@ export class Snapshots implements AsyncDisposable {
     this.#store = options.store;
     this.#paths = options.paths;
     this.#layers = options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] };
-    this.#trash = new Trash(options.paths.trash, options.logger);
+    this.#trash = new Trash(options.paths.trash, options.logger, (path, name) =>
+      /^\d+$/.test(name)
+        ? mountOfSnapshot(path, options.paths.snapshot(Number(name) as SnapshotId))
+        : Promise.resolve(undefined),
+    );
     this.#uses = new LayerUses(options.layerServer, {
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       logger: options.logger,
@@ -146,7 +151,10 @@ export class Snapshots implements AsyncDisposable {
     return this.#commits.list();
   }
 
-  /** Forgets a snapshot that has no children. Its files are deleted in the background. */
+  /**
+   * Forgets a snapshot that has no children. Its files are deleted in the background; those that are still mounted, once
+   * they are not, and cleanup() is called.
+   */
   remove(key: string): Promise<void> {
     return this.#locks.run([key], async () => {
       const { snapshot, attachments } = this.#store.transaction(() => {

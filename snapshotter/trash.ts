@@ -4,25 +4,33 @@ import { basename, join } from 'node:path';
 import type { Logger } from 'winston';
 import { errorCode } from '../linux/errno';
 
+/** Where something in the trash is mounted, which its name says it was called before; undefined: nowhere. */
+export type MountOf = (path: string, name: string) => Promise<string | undefined>;
+
+const SUFFIX_BYTES = 6;
+
 /**
  * Deletes in the background, one tree at a time. Things are moved into the trash directory first, at once and whole,
- * so that what a crash leaves undeleted is found there at the next start.
+ * so that what a crash leaves undeleted is found there at the next start. What is mounted stays until recover() finds that
+ * it is no longer.
  */
 export class Trash {
   readonly #directory: string;
   readonly #logger: Logger;
+  readonly #mountOf: MountOf;
   #work: Promise<void> = Promise.resolve();
   #closed = false;
 
   /** `directory` exists and is on the file system of whatever is thrown away. */
-  constructor(directory: string, logger: Logger) {
+  constructor(directory: string, logger: Logger, mountOf: MountOf = () => Promise.resolve(undefined)) {
+    this.#mountOf = mountOf;
     this.#directory = directory;
     this.#logger = logger;
   }
 
   /** Moves a file or tree away and deletes it later. What does not exist is thrown away already. */
   async discard(path: string): Promise<void> {
-    const target = join(this.#directory, `${basename(path)}-${randomBytes(6).toString('hex')}`);
+    const target = join(this.#directory, `${basename(path)}-${randomBytes(SUFFIX_BYTES).toString('hex')}`);
     try {
       await rename(path, target);
     } catch (error) {
@@ -32,7 +40,7 @@ export class Trash {
     this.#enqueue(target);
   }
 
-  /** Deletes what an earlier process left in the trash directory. */
+  /** Deletes what is in the trash directory: an earlier process left it, or it was mounted. */
   async recover(): Promise<void> {
     for (const name of await readdir(this.#directory)) this.#enqueue(join(this.#directory, name));
   }
@@ -55,6 +63,11 @@ export class Trash {
   async #delete(path: string): Promise<void> {
     if (this.#closed) return;
     try {
+      const place = await this.#mountOf(path, basename(path).slice(0, -(2 * SUFFIX_BYTES + 1)));
+      if (place !== undefined) {
+        this.#logger.info('what was removed is deleted once it is unmounted', { path, place });
+        return;
+      }
       await rm(path, { recursive: true, force: true });
     } catch (error) {
       // It stays in the trash, where Cleanup and the next start try again.

@@ -6,7 +6,7 @@ import type { Paths } from '../../../snapshotter/paths';
 import type { DatabaseContent } from './database';
 import { fine, LeftAloneError, type Finding } from './finding';
 import { useOf } from './layers-in-use';
-import { originOf } from './mount-paths';
+import { originOf } from '../../../linux/mount-origin';
 import { readMountTables } from './mount-tables';
 import { ifPresent } from './present';
 

@@ -1,18 +1,15 @@
 import path from 'node:path';
-import type { MountEntry } from '../../../linux/mount-table';
+import { isBelow, type Origin } from '../../../linux/mount-origin';
+import { overlayLayers, type OverlayLayers } from '../../../linux/overlay-layers';
 import type { MountTables } from './mount-tables';
-import { isBelow, type Origin } from './mount-paths';
 
 /** An overlay, in however many places and namespaces it is mounted. */
-export interface Overlay {
+export interface Overlay extends OverlayLayers {
   readonly device: string;
   /** Where this process sees it. */
   readonly targets: readonly string[];
   /** How many other mount namespaces have it: containers that run in it. */
   readonly elsewhere: number;
-  readonly upper: string | undefined;
-  /** As mounted; relative ones name nothing. */
-  readonly lower: readonly string[];
 }
 
 export function overlaysOf({ own, others }: MountTables): Overlay[] {
@@ -21,19 +18,8 @@ export function overlaysOf({ own, others }: MountTables): Overlay[] {
     device: entry.device,
     targets: own.filter(({ device }) => device === entry.device).map(({ target }) => target),
     elsewhere: others.filter((table) => table.some(({ device }) => device === entry.device)).length,
-    ...layersOf(entry),
+    ...overlayLayers(entry),
   }));
-}
-
-function layersOf({ superOptions }: MountEntry): Pick<Overlay, 'upper' | 'lower'> {
-  const values = (key: string): string[] =>
-    superOptions
-      .filter((option) => option.startsWith(`${key}=`))
-      .map((option) => option.slice(key.length + 1));
-  return {
-    upper: values('upperdir')[0],
-    lower: [...values('lowerdir').flatMap((list) => list.split(':')), ...values('lowerdir+')],
-  };
 }
 
 /** Overlays that have a layer in a directory. */

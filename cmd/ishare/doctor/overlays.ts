@@ -6,7 +6,7 @@ import type { DatabaseContent } from './database';
 import { openFiles } from './daemon';
 import { LeftAloneError, type Finding } from './finding';
 import { overlaysAbove, overlaysOf, placeOfOverlay, type Overlay } from './layers-in-use';
-import { isBelow } from './mount-paths';
+import { isBelow } from '../../../linux/mount-origin';
 import { processNumbers, readMountTables } from './mount-tables';
 import type { Place } from './place';
 import { ifShown } from './present';

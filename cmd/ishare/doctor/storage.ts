@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import type { MountEntry } from '../../../linux/mount-table';
 import { fine, type Finding } from './finding';
-import { mountOf } from './mount-paths';
+import { mountOf } from '../../../linux/mount-origin';
 import { ifPresent } from './present';
 
 /** The file system that ROOT lies on. */

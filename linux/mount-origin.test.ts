@@ -1,5 +1,5 @@
-import { parseMountTable } from '../../../linux/mount-table';
-import { isBelow, mountOf, originOf } from './mount-paths';
+import { parseMountTable } from './mount-table';
+import { isBelow, mountOf, originOf } from './mount-origin';
 
 const table = parseMountTable(
   [

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { MountEntry } from '../../../linux/mount-table';
+import type { MountEntry } from './mount-table';
 
 /** A place in a file system, as the mount table tells where a bind mount comes from. */
 export interface Origin {
