@@ -98,9 +98,9 @@ async function processes(booted: BootedSystemd): Promise<string[]> {
   return (await Promise.all(names)).map((name) => name.split('\0')[0] ?? '').filter((name) => name !== '');
 }
 
-async function fuseMounts(booted: BootedSystemd): Promise<string[]> {
+async function mounts(booted: BootedSystemd): Promise<string[]> {
   const table = await readFile(`/proc/${booted.pid}/mounts`, 'utf8');
-  return table.split('\n').filter((line) => / fuse[. ]/.test(line) && line.includes('ishare'));
+  return table.split('\n').filter((line) => line.includes(STATE));
 }
 
 test(
@@ -114,6 +114,8 @@ test(
     // containerd sees the mounts that are made here: the unit has no mount namespace of its own.
     const namespaceOf = (pid: number): Promise<string> => readlink(systemd!.path(`/proc/${pid}/ns/mnt`));
     expect(await namespaceOf(first)).toBe(await namespaceOf(1));
+
+    expect(await mounts(systemd)).toHaveLength(1);
 
     const rootfs = join(place.path, 'rootfs');
     await mkdir(rootfs);
@@ -162,7 +164,7 @@ test(
     await systemd.systemctl('stop', UNIT);
     expect(await systemd.property(UNIT, 'Result')).toBe('success');
     expect(await processes(systemd)).toEqual([]);
-    expect(await fuseMounts(systemd)).toEqual([]);
+    expect(await mounts(systemd)).toEqual([]);
     expect(await recorded(systemd)).toBeUndefined();
   },
   TEST_LIMIT,
