@@ -27,6 +27,7 @@ beforeAll(async () => {
   place = await TemporaryDirectory.create('ishare-sd');
   const obstacle = await BootedSystemd.obstacle(place.path);
   if (obstacle !== undefined) {
+    // What is left then are the tests that kill the daemon alone, as the unit's KillMode would (life.test.ts).
     process.stderr.write(`systemd cannot be booted, so the unit is not tested: ${obstacle}\n`);
     return;
   }

@@ -83,7 +83,7 @@ export class BootedSystemd implements AsyncDisposable {
       await runCommand('unshare', args, { timeLimit: BOOT_LIMIT });
     } catch (error) {
       // Where a control group can be made, the rest works, so nothing is left of what failed.
-      return error instanceof Error ? error.message : String(error);
+      return error instanceof CommandError && error.stderr !== '' ? error.stderr.trim() : String(error);
     }
     await removeControlGroup(directory);
     return undefined;
@@ -112,8 +112,12 @@ export class BootedSystemd implements AsyncDisposable {
         BOOT_LIMIT,
       );
     } catch (error) {
-      if (systemd === undefined) await launcher.stop(0);
-      else await systemd[Symbol.asyncDispose]();
+      if (systemd === undefined) {
+        await launcher.stop(0);
+        await removeControlGroup(directory);
+      } else {
+        await systemd[Symbol.asyncDispose]();
+      }
       throw error;
     }
     if (systemd === undefined) throw new Error('unreachable: it was waited for');
