@@ -23,7 +23,8 @@ const QUICK_KILLS = 6;
 let place: TemporaryDirectory;
 let systemd: BootedSystemd | undefined;
 
-beforeAll(async () => {
+beforeEach(async () => {
+  systemd = undefined;
   place = await TemporaryDirectory.create('ishare-sd');
   const obstacle = await BootedSystemd.obstacle(place.path);
   if (obstacle !== undefined) {
@@ -35,7 +36,7 @@ beforeAll(async () => {
   systemd = await BootedSystemd.boot(place.path);
 }, TEST_LIMIT);
 
-afterAll(async () => {
+afterEach(async () => {
   await systemd?.[Symbol.asyncDispose]();
   await place[Symbol.asyncDispose]();
 }, TEST_LIMIT);
@@ -176,6 +177,10 @@ test(
   async () => {
     if (systemd === undefined) return;
     await systemd.systemctl('start', UNIT);
+    {
+      using client = connect(systemd);
+      await commitFiles(client, 'layer', { file: CONTENT });
+    }
     for (let kills = 0; kills < QUICK_KILLS; kills += 1) {
       const pid = await mainPid(systemd);
       await killMain(systemd);

@@ -1,4 +1,4 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { BackgroundProcess } from '../../scripts/process/background-process';
 import { CommandError, runCommand, type CommandOutput } from '../../scripts/process/command';
@@ -103,7 +103,7 @@ export class BootedSystemd implements AsyncDisposable {
     try {
       await launcher.waitUntil(
         async () => {
-          const pid = await childOf(launcher.pid);
+          const pid = await firstProcessBelow(launcher.pid);
           if (pid === undefined) return false;
           systemd ??= new BootedSystemd(directory, launcher, pid);
           return systemd.#running();
@@ -171,8 +171,15 @@ async function prepare(directory: string): Promise<void> {
   for (const name of ['units', 'cgroup']) await mkdir(join(directory, name), { recursive: true });
 }
 
-async function childOf(parent: number): Promise<number | undefined> {
-  return (await readProcessTable()).find(({ parentPid }) => parentPid === parent)?.pid;
+/** The child that is the first process of a pid namespace; others, before it, prepare things. */
+async function firstProcessBelow(parent: number): Promise<number | undefined> {
+  for (const { pid, parentPid } of await readProcessTable()) {
+    if (parentPid !== parent) continue;
+    // proc(5): its number in each namespace that it is in, the innermost last.
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    if (/^NSpid:.*\t1$/m.test(status)) return pid;
+  }
+  return undefined;
 }
 
 /** A control group stays busy for a moment after its processes have ended. */
