@@ -14,6 +14,8 @@ declare -A package_of=(
   [setfacl]=acl
   [setcap]=libcap2-bin
   [zstd]=zstd
+  # Boots nothing by itself: what would make it the machine's init is another package.
+  [systemctl]=systemd
 )
 missing=()
 for command in "${!package_of[@]}"; do

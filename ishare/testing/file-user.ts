@@ -53,11 +53,14 @@ export class FileUser implements AsyncDisposable {
     this.#ended = once(child, 'exit');
   }
 
-  /** @param flags those of open(2). */
-  static async open(path: string, flags = 0): Promise<FileUser> {
+  /**
+   * @param flags those of open(2).
+   * @param timeLimit of the process, in milliseconds.
+   */
+  static async open(path: string, flags = 0, timeLimit = TIME_LIMIT_MS): Promise<FileUser> {
     const { mmap, fadvise64, readahead } = systemCalls();
     const args = ['-e', PROGRAM, path, flags, mmap, fadvise64, readahead].map(String);
-    const child = spawn('perl', args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: TIME_LIMIT_MS });
+    const child = spawn('perl', args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: timeLimit });
     const user = new FileUser(child);
     await user.#line();
     return user;

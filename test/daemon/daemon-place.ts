@@ -28,6 +28,8 @@ export interface LaunchOptions {
   /** Instead of all flags. */
   readonly arguments?: readonly string[];
   readonly directory?: string;
+  /** The launcher, where it is not this checkout's. */
+  readonly program?: string;
   /** A command that runs the daemon, such as setpriv with its flags. */
   readonly prefix?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -136,7 +138,7 @@ export class DaemonPlace implements AsyncDisposable {
   #commandLine(options: LaunchOptions): string[] {
     const flags = Object.entries({ ...this.flags, ...options.flags });
     const args = options.arguments ?? flags.flatMap(([name, value]) => [`--${name}`, value]);
-    return [...(options.prefix ?? []), DAEMON, ...args];
+    return [...(options.prefix ?? []), options.program ?? DAEMON, ...args];
   }
 }
 
