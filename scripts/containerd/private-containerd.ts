@@ -45,6 +45,9 @@ export interface Task {
   readonly status: string;
 }
 
+/** Below the directory. */
+const CONFIGURATION = 'config.toml';
+
 const START_LIMIT = 30_000;
 const CTR_LIMIT = 60_000;
 const IMPORT_LIMIT = 300_000;
@@ -61,6 +64,7 @@ const PLATFORMS: Readonly<Partial<Record<NodeJS.Architecture, string>>> = { x64:
 export class PrivateContainerd implements AsyncDisposable {
   /** Every namespace that was used: their containers are ours to end. */
   readonly #namespaces = new Set<string>();
+  #process: BackgroundProcess;
   #executions = 0;
 
   private constructor(
@@ -68,10 +72,11 @@ export class PrivateContainerd implements AsyncDisposable {
     /** For example `1.6.20~ds1`. */
     readonly version: string,
     readonly socket: string,
-    private readonly process: BackgroundProcess,
     private readonly binaries: string | undefined,
     private readonly environment: Readonly<Record<string, string>>,
-  ) {}
+  ) {
+    this.#process = this.#spawn();
+  }
 
   /**
    * Starts it and waits until it answers.
@@ -93,9 +98,8 @@ export class PrivateContainerd implements AsyncDisposable {
     };
     for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
     const socket = join(directory, 'c.sock');
-    const configuration = join(directory, 'config.toml');
     await writeFile(
-      configuration,
+      join(directory, CONFIGURATION),
       containerdConfig({
         ...paths,
         major: Number(version.split('.')[0]),
@@ -110,20 +114,9 @@ export class PrivateContainerd implements AsyncDisposable {
       TMPDIR: paths.temporary,
       PATH: [programs, binaries, process.env['PATH']].filter((part) => part !== undefined).join(':'),
     };
-    const child = BackgroundProcess.start({
-      program: programIn(binaries, 'containerd'),
-      arguments: ['--config', configuration],
-      logFile: join(directory, 'containerd.log'),
-      environment,
-    });
-    const containerd = new PrivateContainerd(directory, version, socket, child, binaries, environment);
+    const containerd = new PrivateContainerd(directory, version, socket, binaries, environment);
     try {
-      const answers = async (): Promise<boolean> =>
-        containerd.ctr(['version'], { namespace: 'default', timeLimit: 5_000, signal }).then(
-          () => true,
-          () => false,
-        );
-      await child.waitUntil(answers, `no answer at ${socket}`, START_LIMIT, signal);
+      await containerd.#waitForAnswer(signal);
       return containerd;
     } catch (error) {
       await containerd[Symbol.asyncDispose]();
@@ -136,11 +129,11 @@ export class PrivateContainerd implements AsyncDisposable {
   }
 
   get logFile(): string {
-    return this.process.logFile;
+    return this.#process.logFile;
   }
 
   get pid(): number {
-    return this.process.pid;
+    return this.#process.pid;
   }
 
   /**
@@ -267,23 +260,56 @@ export class PrivateContainerd implements AsyncDisposable {
     await this.ctr(['containers', 'delete', containerFor(target)], options).catch(ignoreGone);
   }
 
+  /** SIGTERM to containerd alone; true when it ended by itself in time. Shims and containers go on running. */
+  async stop(): Promise<boolean> {
+    return this.#process.stop(STOP_PATIENCE);
+  }
+
   /** Ends it the hard way, as a crash would: containers go on running, and disposing of it ends those too. */
   async crash(): Promise<void> {
-    this.process.signal('SIGKILL');
-    await this.process.waitForExit(STOP_PATIENCE);
+    this.#process.signal('SIGKILL');
+    await this.#process.waitForExit(STOP_PATIENCE);
+  }
+
+  /**
+   * Starts it again on the same directories, and waits until it answers: it has found the shims that it left running by
+   * then. It must not be running.
+   */
+  async restart(): Promise<void> {
+    if (this.#process.running) throw new Error('containerd is still running');
+    this.#process = this.#spawn();
+    await this.#waitForAnswer();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.process.running) await this.#removeContainers();
+    if (this.#process.running) await this.#removeContainers();
     // Shims outlive containerd on purpose, so they are looked for before and after it ends.
     const before = await shimsOf(this.socket);
-    await this.process.stop(STOP_PATIENCE);
+    await this.#process.stop(STOP_PATIENCE);
     const shims = [...before, ...(await shimsOf(this.socket))];
     const left = await killProcesses(await processesOf(shims), STOP_PATIENCE);
     await removeShimSockets(this.socket, shims);
     await detachMountsBelow(this.directory);
     await removeCgroups([...this.#namespaces].filter((namespace) => namespace !== 'default'));
     if (left.length > 0) throw new Error(`processes outlive SIGKILL: ${left.join(' ')}`);
+  }
+
+  #spawn(): BackgroundProcess {
+    return BackgroundProcess.start({
+      program: programIn(this.binaries, 'containerd'),
+      arguments: ['--config', join(this.directory, CONFIGURATION)],
+      logFile: join(this.directory, 'containerd.log'),
+      environment: this.environment,
+    });
+  }
+
+  async #waitForAnswer(signal?: AbortSignal): Promise<void> {
+    const answers = async (): Promise<boolean> =>
+      this.ctr(['version'], { namespace: 'default', timeLimit: 5_000, signal }).then(
+        () => true,
+        () => false,
+      );
+    await this.#process.waitUntil(answers, `no answer at ${this.socket}`, START_LIMIT, signal);
   }
 
   async #removeContainers(): Promise<void> {

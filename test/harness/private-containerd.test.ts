@@ -54,6 +54,41 @@ describe('a private containerd', () => {
     expect(await isAlive(pid)).toBe(false);
   });
 
+  test.each(['stop', 'crash'] as const)('finds its containers again after a %s', async (end) => {
+    await using directory = await TemporaryDirectory.create();
+    const [image] = await makeNeighbours(directory.path);
+    const options = { namespace: `harness-again-${process.pid}`, snapshotter };
+    let pids: number[];
+    {
+      await using containerd = await PrivateContainerd.start({ directory: join(directory.path, 'c') });
+      await containerd.import(image.archive, options);
+      const pid = await containerd.run(image.reference, 'before', options);
+      const first = containerd.pid;
+      await containerd[end]();
+      expect(await isAlive(first)).toBe(false);
+      await containerd.restart();
+      expect(containerd.pid).not.toBe(first);
+      expect(await containerd.pidOf('before', options)).toBe(pid);
+      expect(await containerd.exec('before', { ...options, command: ['/bin/ls', '/data'] })).toContain(
+        'own-1',
+      );
+      await containerd.removeContainer('before', options);
+      expect(await isAlive(pid)).toBe(false);
+      const second = await containerd.run(image.reference, 'after', options);
+      await containerd[end]();
+      await containerd.restart();
+      pids = [second, containerd.pid, ...(await shimsOf(containerd.socket)).map((shim) => shim.pid)];
+      expect(pids).toHaveLength(3);
+    }
+    for (const pid of pids) expect(await isAlive(pid)).toBe(false);
+  });
+
+  test('is not started twice', async () => {
+    await using directory = await TemporaryDirectory.create();
+    await using containerd = await PrivateContainerd.start({ directory: join(directory.path, 'c') });
+    await expect(containerd.restart()).rejects.toThrow('still running');
+  });
+
   test('tells containerd’s errors apart and carries their words', async () => {
     await using directory = await TemporaryDirectory.create();
     await using containerd = await PrivateContainerd.start({ directory: join(directory.path, 'c') });
