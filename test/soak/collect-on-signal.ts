@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
+import { allocatedBytes } from '../../linux/testing/malloc-usage';
 import { HEAP_FILE } from './collected-memory';
 
 /**
@@ -17,8 +18,10 @@ function collect(round: number): void {
   // Finalizers that one collection runs may make more garbage.
   collectGarbage();
   collectGarbage();
-  const { heapUsed, external } = process.memoryUsage();
-  if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${heapUsed} ${external}\n`);
+  const { heapUsed } = process.memoryUsage();
+  // The heaps are a thread's own; what the C library has given out belongs to all.
+  const allocated = isMainThread ? allocatedBytes() : 0;
+  if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${heapUsed} ${allocated}\n`);
 }
 
 let rounds = 0;

@@ -12,29 +12,33 @@ export function collectingEnvironment(file: string): Record<string, string> {
 
 /** A daemon's memory once its garbage is collected (bytes). */
 export interface CollectedMemory {
-  /** Anonymous pages of the process: heaps, native memory and stacks. */
+  /** Anonymous pages of the process: with what is free and was not given back, since something stands beside it. */
   readonly anonymous: number;
-  /** What lives in the heaps of all threads, with what they hold outside. */
+  /** What lives in the heaps of all threads, and what the C library has given out. */
   readonly live: number;
 }
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 20_000;
 /** The main one and that of the mounts; all others end when they have no work. */
 const THREADS = 2;
 
 /** Collects and measures. Nothing else may be asked of the daemon meanwhile. */
 export async function collectedMemory(pid: number, file: string): Promise<CollectedMemory> {
+  // What one thread frees in the first pass another one may count too early.
+  await collect(pid, file);
+  const live = await collect(pid, file);
+  return { anonymous: await anonymousBytes(pid), live };
+}
+
+async function collect(pid: number, file: string): Promise<number> {
   await rm(file, { force: true });
   process.kill(pid, 'SIGUSR2');
   const deadline = Date.now() + LIMIT_MS;
   for (;;) {
     const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
     if (lines.length >= THREADS) {
-      const live = lines.map((line) => line.split(' ').slice(2).map(Number));
-      return {
-        anonymous: await anonymousBytes(pid),
-        live: live.flat().reduce((total, each) => total + each, 0),
-      };
+      const bytes = lines.flatMap((line) => line.split(' ').slice(2).map(Number));
+      return bytes.reduce((total, each) => total + each, 0);
     }
     if (Date.now() > deadline) throw new Error(`${lines.length} threads of process ${pid} have collected`);
     await sleep(50);
