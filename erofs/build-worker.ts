@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { returnFreeMemory } from '../linux/free-memory';
 import type { BuildOptions, BuildResult, CompressionOptions } from './build';
 import { abortReason, BuildThread, ImageBuilderClosedError, type Job } from './build-thread';
 
@@ -100,6 +101,8 @@ export class ImageBuilder implements AsyncDisposable {
       () => {
         this.#threads.delete(thread);
         this.#dispatch();
+        // The C library keeps what threads have freed, some MB of each, and never comes to an end of it.
+        if (this.#threads.size === 0) returnFreeMemory();
       },
     );
     this.#threads.add(thread);

@@ -5,6 +5,8 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" = --long ]; then
   shift
   export ISHARE_TEST_LONG=1
+  # The soak takes an hour of it.
+  : "${ISHARE_TEST_LIMIT:=10800}"
 fi
 bash scripts/install-test-tools.sh
 # erofs-utils newer than Debian 12's, which alone knows fingerprints. Where it is not to be had, its tests say so.

@@ -16,6 +16,8 @@ interface Entry {
 export interface LayerUsesOptions {
   /** How long a layer stays attached after its last user has gone, in ms: unpacking uses the same parents again and again. */
   readonly lingerMs: number;
+  /** A layer is attached no longer. */
+  readonly onDetached?: () => void;
   readonly logger: Logger;
 }
 
@@ -140,7 +142,9 @@ export class LayerUses {
     // The outcome is for the caller alone; the next turn begins either way.
     entry.turn = detaching.catch(() => undefined);
     await detaching;
-    if (isIdle(entry)) this.#entries.delete(entry.attachmentId);
+    if (!isIdle(entry)) return;
+    this.#entries.delete(entry.attachmentId);
+    this.#options.onDetached?.();
   }
 }
 

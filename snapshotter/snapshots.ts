@@ -104,6 +104,7 @@ export class Snapshots implements AsyncDisposable {
     );
     this.#uses = new LayerUses(options.layerServer, {
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
+      onDetached: () => this.forgetRetiredDomains(),
       logger: options.logger,
     });
   }
@@ -222,6 +223,16 @@ export class Snapshots implements AsyncDisposable {
     await this.#discardLeftovers();
     await this.#trash.recover();
     await this.#trash.drained();
+  }
+
+  /** Forgets domains that were rotated away, as far as nothing is in them and no layer is attached there. */
+  forgetRetiredDomains(): void {
+    try {
+      this.#store.transaction(() => this.#store.domains.forgetRetired(this.#uses.attached()));
+    } catch (error) {
+      // They go the next time, or with the next start.
+      this.#options.logger.warn('cannot forget rotated domains', { error });
+    }
   }
 
   /** To be called when no other call is in progress. Layers in use stay attached. */
@@ -437,7 +448,7 @@ export class Snapshots implements AsyncDisposable {
   async #recover(): Promise<void> {
     await this.#discardLeftovers();
     await this.#trash.recover();
-    this.#store.transaction(() => this.#store.domains.forgetRetired());
+    this.forgetRetiredDomains();
     for (const snapshot of this.#store.snapshots.all()) {
       await this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot));
     }

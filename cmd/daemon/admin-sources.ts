@@ -11,6 +11,7 @@ import { noteDamage, noteSound } from '../../snapshotter/image-damage';
 import type { LayerVerification } from '../../snapshotter/layer-verification';
 import type { Paths } from '../../snapshotter/paths';
 import { runningSnapshots } from '../../snapshotter/running-snapshots';
+import type { Snapshots } from '../../snapshotter/snapshots';
 import { NO_DOMAIN } from '../../snapshotter/store/domain-table';
 import type { MetadataStore } from '../../snapshotter/store/metadata-store';
 import type { Snapshot, SnapshotId } from '../../snapshotter/store/snapshot-table';
@@ -20,6 +21,7 @@ import type { LivePolicy } from './live-policy';
 export interface AdminSourcesParts {
   readonly config: Config;
   readonly store: MetadataStore;
+  readonly snapshots: Pick<Snapshots, 'forgetRetiredDomains'>;
   readonly paths: Paths;
   readonly policy: LivePolicy;
   readonly verification: LayerVerification;
@@ -50,6 +52,8 @@ export function adminSources(parts: AdminSourcesParts): AdminSources {
     domain: (name) => store.transaction(() => store.domains.find(name)),
     rotateDomain: (name) => {
       store.transaction(() => store.domains.rotate(name));
+      // Where nothing is in the earlier id, nothing will be detached in it either.
+      parts.snapshots.forgetRetiredDomains();
       return containers(store).filter(({ domain, earlierId }) => domain === name && earlierId).length;
     },
     images: () =>

@@ -101,6 +101,7 @@ export class Daemon implements AsyncDisposable {
         sources: adminSources({
           config: { ...config, root, state },
           store,
+          snapshots,
           paths,
           policy,
           verification,

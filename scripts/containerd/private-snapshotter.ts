@@ -95,6 +95,11 @@ export class PrivateSnapshotter implements AsyncDisposable {
     return this.#process.exitCode;
   }
 
+  /** Writes the configuration file anew. The daemon reads it when it is told to, and when it starts. */
+  async configure(configuration: string): Promise<void> {
+    await writeFile(join(this.options.directory, 'config.toml'), configuration);
+  }
+
   /** SIGTERM; returns true when the daemon ended by itself in time. */
   async stop(): Promise<boolean> {
     return this.#process.stop(STOP_PATIENCE);

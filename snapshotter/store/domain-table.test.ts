@@ -47,7 +47,7 @@ test('what is in a domain that was rotated away stays in it', () => {
   run('container', before.id);
   store.domains.rotate('team');
   expect(store.domains.get(before.id)).toEqual(before);
-  store.domains.forgetRetired();
+  store.domains.forgetRetired([]);
   expect(store.domains.get(before.id)).toEqual(before);
 });
 
@@ -56,7 +56,7 @@ test('a domain that was rotated away is forgotten once nothing runs in it', () =
   run('container', before.id);
   const after = store.domains.rotate('team');
   store.snapshots.delete(store.snapshots.find('container')!.id);
-  store.domains.forgetRetired();
+  store.domains.forgetRetired([]);
   expect(store.domains.get(before.id)).toBeUndefined();
   expect(store.domains.get(after.id)).toEqual(after);
 });

@@ -34,8 +34,8 @@ export class DomainTable {
   readonly #all: Statement<[], Row>;
   readonly #insert: Statement<[string, string, Buffer]>;
   readonly #retire: Statement<[string]>;
-  readonly #forgetAttachments: Statement<[]>;
-  readonly #forget: Statement<[]>;
+  readonly #forgetAttachments: Statement<[string]>;
+  readonly #forget: Statement<[string]>;
 
   constructor(database: Database) {
     const columns = 'SELECT id, name, token, secret FROM domains';
@@ -44,7 +44,8 @@ export class DomainTable {
     this.#all = database.prepare(`${columns} WHERE retired = 0 ORDER BY id`);
     this.#retire = database.prepare('UPDATE domains SET retired = 1 WHERE name = ?');
     const unused = `SELECT id FROM domains WHERE retired = 1
-      AND id NOT IN (SELECT domain_id FROM snapshots WHERE kind <> ${Kind.COMMITTED})`;
+      AND id NOT IN (SELECT domain_id FROM snapshots WHERE kind <> ${Kind.COMMITTED})
+      AND id NOT IN (SELECT domain_id FROM attachments WHERE id IN (SELECT value FROM json_each(?)))`;
     this.#forgetAttachments = database.prepare(`DELETE FROM attachments WHERE domain_id IN (${unused})`);
     this.#forget = database.prepare(`DELETE FROM domains WHERE id IN (${unused})`);
     this.#insert = database.prepare('INSERT INTO domains (name, token, secret) VALUES (?, ?, ?)');
@@ -61,10 +62,14 @@ export class DomainTable {
     return this.#make(name);
   }
 
-  /** Deletes what was rotated away and no active snapshot or view is in, with its attachments: none may be attached. */
-  forgetRetired(): void {
-    this.#forgetAttachments.run();
-    this.#forget.run();
+  /**
+   * Deletes what was rotated away and no active snapshot or view is in, with its attachments. A domain of one in
+   * `attached` (ids) stays.
+   */
+  forgetRetired(attached: readonly number[]): void {
+    const ids = JSON.stringify(attached);
+    this.#forgetAttachments.run(ids);
+    this.#forget.run(ids);
   }
 
   #make(name: string): Domain {

@@ -77,10 +77,14 @@ export class ContainerHost implements AsyncDisposable {
     private readonly daemons: ReadonlyMap<string, Daemon>,
   ) {}
 
-  /** `programs`: a directory with programs that containerd is to find before those of PATH. */
+  /**
+   * `programs`: a directory with programs that containerd is to find before those of PATH. `environment` is added to
+   * that of the daemons.
+   */
   static async start(
     settings: Readonly<Record<string, DaemonSettings>>,
     programs?: string,
+    environment: Readonly<Record<string, string>> = {},
   ): Promise<ContainerHost> {
     const ownership = new Ownership();
     try {
@@ -88,7 +92,11 @@ export class ContainerHost implements AsyncDisposable {
       const daemons = new Map<string, Daemon>();
       for (const [name, setting] of Object.entries(settings)) {
         const snapshotter = ownership.own(
-          await PrivateSnapshotter.start({ directory: join(path, name), configuration: stringify(setting) }),
+          await PrivateSnapshotter.start({
+            directory: join(path, name),
+            configuration: stringify(setting),
+            environment,
+          }),
         );
         daemons.set(name, { snapshotter, ishare: new IshareCommand(snapshotter.adminSocket) });
       }

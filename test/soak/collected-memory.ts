@@ -1,0 +1,52 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Names the file to which the daemon's threads write. */
+export const HEAP_FILE = 'ISHARE_SOAK_HEAPS';
+
+/** What makes a daemon collect when it is asked to. */
+export function collectingEnvironment(file: string): Record<string, string> {
+  return { NODE_OPTIONS: `--require ${join(__dirname, 'collect-on-signal.js')}`, [HEAP_FILE]: file };
+}
+
+/** A daemon's memory once its garbage is collected (bytes). */
+export interface CollectedMemory {
+  /** Anonymous pages of the process: with what is free and was not given back, since something stands beside it. */
+  readonly anonymous: number;
+  /** What lives in the heaps of all threads, and what the C library has given out. */
+  readonly live: number;
+}
+
+const LIMIT_MS = 20_000;
+/** The main one and that of the mounts; all others end when they have no work. */
+const THREADS = 2;
+
+/** Collects and measures. Nothing else may be asked of the daemon meanwhile. */
+export async function collectedMemory(pid: number, file: string): Promise<CollectedMemory> {
+  // What one thread frees in the first pass another one may count too early.
+  await collect(pid, file);
+  const live = await collect(pid, file);
+  return { anonymous: await anonymousBytes(pid), live };
+}
+
+async function collect(pid: number, file: string): Promise<number> {
+  await rm(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  const deadline = Date.now() + LIMIT_MS;
+  for (;;) {
+    const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
+    if (lines.length >= THREADS) {
+      const bytes = lines.flatMap((line) => line.split(' ').slice(2).map(Number));
+      return bytes.reduce((total, each) => total + each, 0);
+    }
+    if (Date.now() > deadline) throw new Error(`${lines.length} threads of process ${pid} have collected`);
+    await sleep(50);
+  }
+}
+
+/** Documentation/filesystems/proc.rst, smaps_rollup. */
+async function anonymousBytes(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/^Anonymous: +(\d+) kB$/m.exec(text)?.[1] ?? NaN) * 1024;
+}

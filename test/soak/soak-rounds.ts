@@ -1,0 +1,172 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { holderLives } from '../../ishare/takeover/holder';
+import { CHECKOUT } from '../../scripts/containerd/private-snapshotter';
+import { CommandError, runCommand } from '../../scripts/process/command';
+import { Pseudorandom } from '../erofs/compressible-tree';
+import type { ContainerHost, Daemon, Place } from '../harness/container-host';
+import { actualCounts, expectedCounts } from './counts';
+import { Disturbances, type Disturbance } from './disturbances';
+import { idleCounts, type IdleCounts } from './idle-counts';
+import { SoakActions, type Action } from './soak-actions';
+import type { SoakImage } from './soak-images';
+import { SoakModel } from './soak-model';
+
+/** Layers are detached after 5 s, threads without work end after 5 s; the rest is for a busy machine (ms). */
+const SETTLE_LIMIT = 30_000;
+/** After this long without work threads end (ms). */
+const IDLE_MS = 5_500;
+const ATTEMPTS = 5;
+
+/** What the rounds did so far. */
+export interface Tally {
+  actions: number;
+  /** By their names. */
+  readonly disturbances: Map<string, number>;
+  /** Actions that failed because the daemon went away, and were done again. */
+  repeated: number;
+}
+
+/** Rounds that begin and end with nothing there: no container, no image, no snapshot. */
+export class SoakRounds {
+  readonly tally: Tally = { actions: 0, disturbances: new Map(), repeated: 0 };
+  readonly #model = new SoakModel();
+  readonly #actions: SoakActions;
+  readonly #disturbances: Disturbances;
+  readonly #daemon: Daemon;
+  #idle: IdleCounts | undefined;
+  /** What was done in this round, for whoever has to find out why it failed. */
+  #story: string[] = [];
+
+  constructor(
+    private readonly host: ContainerHost,
+    private readonly place: Place,
+    catalogue: readonly SoakImage[],
+  ) {
+    this.#daemon = host.daemon(place.snapshotter);
+    this.#disturbances = new Disturbances(host, place.snapshotter);
+    this.#actions = new SoakActions(host, place, this.#model, this.#disturbances, catalogue);
+  }
+
+  /**
+   * A round of so many actions; the seed decides them all. The first round's counts at its end are what those of the
+   * others are compared with.
+   *
+   * @param keepDaemon containerd and the holder are ended as always, but not the daemon.
+   */
+  async run(seed: number, count: number, keepDaemon: boolean): Promise<void> {
+    // Seeds are in a row, and near ones must not begin alike.
+    const random = new Pseudorandom(Math.imul(seed, 2_654_435_761));
+    this.#story = [];
+    try {
+      for (let done = 0; done < count; done += 1) await this.#act(random, keepDaemon);
+      await this.#settle();
+      await this.#actions.removeEverything();
+      await this.#settle();
+      await this.#compareIdle();
+    } catch (error) {
+      const repeat = `ISHARE_SOAK_SEED=${seed} begins with this round${keepDaemon ? ' (the daemon was kept)' : ''}`;
+      throw new Error(`${repeat}:\n  ${this.#story.join('\n  ')}\n${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #act(random: Pseudorandom, keepDaemon: boolean): Promise<void> {
+    const action = this.#actions.choose(random);
+    const perform = action.draw(random);
+    const drawn = this.#disturbances.draw(random, keepDaemon);
+    const disturbance = action.undisturbed === true ? undefined : drawn;
+    const { name } = disturbance ?? drawn;
+    const disturbed = disturbance !== undefined && name !== '';
+    this.#story.push(disturbed ? `${action.name}; meanwhile ${name}` : action.name);
+    this.tally.actions += 1;
+    if (!disturbed) {
+      await perform();
+      return;
+    }
+    this.tally.disturbances.set(name, (this.tally.disturbances.get(name) ?? 0) + 1);
+    // Both are waited for, so that nothing goes on behind a failure.
+    const happening = disturbance.happen();
+    const [acted, happened] = await Promise.allSettled([
+      this.#persist(action, perform, disturbance, happening),
+      happening,
+    ]);
+    for (const outcome of [happened, acted]) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** Does an action until it succeeds, where it may fail. */
+  async #persist(
+    action: Action,
+    perform: () => Promise<void>,
+    disturbance: Disturbance,
+    happening: Promise<void>,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await perform();
+        return;
+      } catch (error) {
+        const excused = action.asks === true && disturbance.endsDaemon && error instanceof CommandError;
+        if (!excused || attempt === ATTEMPTS) throw error;
+        this.tally.repeated += 1;
+        this.#story.push(`  failed: ${messageOf(error).slice(0, 300)}`);
+        await happening;
+        await this.#actions.sweep();
+      }
+    }
+  }
+
+  /** Has garbage collected, and compares everything with the model. */
+  async #settle(): Promise<void> {
+    await this.#actions.collect();
+    await agreement(
+      () => actualCounts(this.host, this.place),
+      expectedCounts(this.#model, this.host, this.place),
+    );
+    const left = await Promise.all(this.#disturbances.ended.map((holder) => holderLives(holder)));
+    expect(left).not.toContain(true);
+    const { root, state, adminSocket } = this.#daemon.snapshotter;
+    const flags = ['--root', root, '--state', state, '--admin-address', adminSocket];
+    // Rejects unless it finds nothing.
+    await runCommand(join(CHECKOUT, 'bin', 'ishare'), ['doctor', ...flags], { timeLimit: SETTLE_LIMIT });
+  }
+
+  async #compareIdle(): Promise<void> {
+    const look = (): Promise<IdleCounts> => idleCounts(this.#daemon);
+    if (this.#idle !== undefined) {
+      await agreement(look, this.#idle);
+      return;
+    }
+    const deadline = Date.now() + SETTLE_LIMIT;
+    let idle = await look();
+    for (;;) {
+      // Work that is still going on shows in what changes.
+      await sleep(IDLE_MS);
+      const later = await look();
+      if (JSON.stringify(later) === JSON.stringify(idle)) break;
+      if (Date.now() > deadline)
+        throw new Error(`the daemon does not come to rest: ${JSON.stringify(later)}`);
+      idle = later;
+    }
+    expect(idle).toMatchObject({ sharedInodes: 0, openFiles: 0, backingIds: 0, attachmentRows: 0 });
+    this.#idle = idle;
+  }
+}
+
+/** Waits until what is there is what is expected, and throws the difference otherwise. */
+async function agreement<Counted>(look: () => Promise<Counted>, expected: Counted): Promise<void> {
+  const deadline = Date.now() + SETTLE_LIMIT;
+  for (;;) {
+    const found = await look();
+    try {
+      expect(found).toEqual(expected);
+      return;
+    } catch (difference) {
+      if (Date.now() > deadline) throw difference;
+    }
+    await sleep(200);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import { ContainerHost, ownNamespace } from '../harness/container-host';
+import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
+import { collectedMemory, collectingEnvironment, type CollectedMemory } from './collected-memory';
+import { memorySlope } from './memory-slope';
+import { makeSoakImages } from './soak-images';
+import { ACTIONS_OF_A_ROUND, SOAK_SECONDS, SOAK_SEED } from './soak-limits';
+import { SoakRounds } from './soak-rounds';
+
+const place = { namespace: ownNamespace('soak'), snapshotter: 'ishare' };
+const MIB = 2 ** 20;
+/** Of the second half, in which memory is measured. In less there is a start, and no trend. */
+const TREND_SECONDS = 1200;
+const MOST_BYTES_PER_HOUR = MIB;
+/**
+ * What may come to live in a short run: code that runs for the first time is compiled and profiled, some hundred KiB
+ * in each of the first rounds. A layer or two of each round that stay in memory would be more.
+ */
+const MOST_GROWTH = 4 * MIB;
+
+interface Sample extends CollectedMemory {
+  readonly at: number;
+}
+
+/** Of one life of the daemon. */
+function report(samples: readonly Sample[]): void {
+  const lines = samples.map(({ at, anonymous, live }) =>
+    [`${(at / 1000).toFixed(0)} s`, `${inMib(anonymous)} anonymous`, `${inMib(live)} live`].join(', '),
+  );
+  for (const measure of ['anonymous', 'live'] as const) {
+    const slope = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: sample[measure] })));
+    if (slope !== undefined)
+      lines.push(`${measure}: ${inMib(slope.bytesPerHour)} an hour, give or take ${inMib(slope.error)}`);
+  }
+  process.stderr.write(`the daemon's memory, garbage collected:\n  ${lines.join('\n  ')}\n`);
+}
+
+function inMib(bytes: number): string {
+  return `${(bytes / MIB).toFixed(2)} MiB`;
+}
+
+test(
+  'after imports, runs, commits, removals, kills and restarts at random everything is counted, and memory is flat',
+  async () => {
+    process.stderr.write(`soak: ISHARE_SOAK_SECONDS=${SOAK_SECONDS} ISHARE_SOAK_SEED=${SOAK_SEED}\n`);
+    await using directory = await TemporaryDirectory.create('ishare-soak');
+    const heaps = join(directory.path, 'heaps');
+    await using host = await ContainerHost.start(
+      { ishare: { domains: { default: 'one' } } },
+      undefined,
+      collectingEnvironment(heaps),
+    );
+    const { snapshotter } = host.daemon(place.snapshotter);
+    const rounds = new SoakRounds(host, place, await makeSoakImages(host.directory));
+    const limit = SOAK_SECONDS * 1000;
+    const began = performance.now();
+    const passed = (): number => performance.now() - began;
+    const samples: Sample[] = [];
+    let kept: number | undefined;
+    for (let round = 0; passed() < limit || samples.length < 2; round += 1) {
+      // Only a daemon that lives on tells whether its memory grows, and not before it has done everything a few times: it
+      // is killed in the first quarter, and measured in the second half.
+      if (kept === undefined && passed() > limit / 4) kept = snapshotter.pid;
+      await rounds.run(SOAK_SEED + round, ACTIONS_OF_A_ROUND, kept !== undefined);
+      if (kept === undefined || passed() < limit / 2) continue;
+      samples.push({ ...(await collectedMemory(kept, heaps)), at: passed() });
+    }
+    expect(snapshotter.pid).toBe(kept);
+    const { actions, disturbances, repeated } = rounds.tally;
+    const told = [...disturbances].map(([name, count]) => `${name} ${count} times`);
+    const perMinute = (actions / (passed() / 60_000)).toFixed(0);
+    process.stderr.write(
+      `${actions} actions, ${perMinute} a minute; ${told.join(', ')}; ${repeated} done again\n`,
+    );
+    report(samples);
+    const [first, last] = [samples[0]!, samples.at(-1)!];
+    if (last.at - first.at < TREND_SECONDS * 1000) {
+      expect(last.live - first.live).toBeLessThan(MOST_GROWTH);
+      return;
+    }
+    const live = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: sample.live })));
+    expect(live?.bytesPerHour).toBeLessThan(MOST_BYTES_PER_HOUR);
+    // Free memory that cannot be given back moves it by some MiB to and fro, so it is doubted as far as that explains it.
+    const pages = memorySlope(samples.map(({ at, anonymous }) => ({ at, bytes: anonymous })))!;
+    expect(pages.bytesPerHour - 2 * pages.error).toBeLessThan(MOST_BYTES_PER_HOUR);
+  },
+  (SOAK_SECONDS + 600) * 1000,
+);
