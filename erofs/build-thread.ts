@@ -42,6 +42,7 @@ interface RunningJob extends Job {
 export class BuildThread {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
+  readonly #born = performance.now();
   #job: RunningJob | undefined;
   #idle: NodeJS.Timeout | undefined;
   #ending = false;
@@ -49,7 +50,8 @@ export class BuildThread {
 
   constructor(
     worker: Worker,
-    private readonly idleTimeout: number,
+    /** How long it stays without work, and how old it becomes at least (ms). */
+    private readonly life: { readonly idleTimeout: number; readonly leastAge: number },
     private readonly onFree: () => void,
     private readonly onExit: () => void,
   ) {
@@ -140,10 +142,12 @@ export class BuildThread {
 
   #rest(): void {
     this.#worker.unref();
+    const { idleTimeout, leastAge } = this.life;
+    const delay = Math.max(idleTimeout, this.#born + leastAge - performance.now());
     this.#idle = setTimeout(() => {
       this.#ending = true;
       void this.#worker.terminate();
-    }, this.idleTimeout).unref();
+    }, delay).unref();
   }
 
   async #bury(exitCode: number): Promise<void> {

@@ -58,6 +58,18 @@ describe('an image built in a worker thread', () => {
     });
   });
 
+  test('a young thread stays without work, and builds the next image', async () => {
+    using scratch = new ScratchDirectory();
+    const from = source(scratch, 'echo text > file');
+    await using builder = new ImageBuilder({ concurrency: 1, idleTimeout: 1, leastAge: 60_000 });
+    await builder.build({ source: from, target: scratch.join('images/first') });
+    const one = threads();
+    await setTimeout(500);
+    expect(threads()).toBe(one);
+    await builder.build({ source: from, target: scratch.join('images/second') });
+    expect(threads()).toBe(one);
+  });
+
   test('never has more threads than allowed, and none when idle', async () => {
     using scratch = new ScratchDirectory();
     const from = source(scratch, 'head -c 30000000 /dev/urandom > large');

@@ -11,6 +11,11 @@ export interface ImageBuilderOptions {
   readonly concurrency: number;
   /** How long a thread without work stays (ms); it costs about 9 MB. */
   readonly idleTimeout?: number;
+  /**
+   * How old a thread becomes at least (ms), be it without work: koffi frees nothing of what it has made for a thread, some
+   * 23 KB and three mappings, so a process that lives for long must not start one for each image.
+   */
+  readonly leastAge?: number;
   /** Heap of a thread (MiB), of which an entry of the source takes about 1 KiB; Node's default where not given. */
   readonly heapLimit?: number | undefined;
   /** For images whose options say nothing of it. */
@@ -28,17 +33,23 @@ export interface BuildRequest extends BuildOptions {
 /** Builds images in worker threads, which start when there is work. Threads without work keep no process alive. */
 export class ImageBuilder implements AsyncDisposable {
   readonly #concurrency: number;
-  readonly #idleTimeout: number;
+  readonly #life: { readonly idleTimeout: number; readonly leastAge: number };
   readonly #heapLimit: number | undefined;
   readonly #compression: CompressionOptions | undefined;
   readonly #waiting: Job[] = [];
   readonly #threads = new Set<BuildThread>();
   #closed = false;
 
-  constructor({ concurrency, idleTimeout = IDLE_TIMEOUT, heapLimit, compression }: ImageBuilderOptions) {
+  constructor({
+    concurrency,
+    idleTimeout = IDLE_TIMEOUT,
+    leastAge = 0,
+    heapLimit,
+    compression,
+  }: ImageBuilderOptions) {
     if (!Number.isInteger(concurrency) || concurrency < 1) throw new RangeError(`concurrency ${concurrency}`);
     this.#concurrency = concurrency;
-    this.#idleTimeout = idleTimeout;
+    this.#life = { idleTimeout, leastAge };
     this.#heapLimit = heapLimit;
     this.#compression = compression;
   }
@@ -96,7 +107,7 @@ export class ImageBuilder implements AsyncDisposable {
     if (this.#threads.size >= this.#concurrency) return undefined;
     const thread: BuildThread = new BuildThread(
       this.#startWorker(),
-      this.#idleTimeout,
+      this.#life,
       () => this.#dispatch(),
       () => {
         this.#threads.delete(thread);

@@ -35,6 +35,8 @@ import { StartError } from './start-error';
 /** Directory of the images mount below --state. */
 const IMAGES = 'images';
 const MIB = 2 ** 20;
+/** Six in an hour are no leak to speak of (ms). */
+const LEAST_AGE_OF_BUILD_THREADS = 600_000;
 
 /** Everything that runs in the daemon, started in order and stopped in the opposite one. */
 export class Daemon implements AsyncDisposable {
@@ -68,7 +70,11 @@ export class Daemon implements AsyncDisposable {
     });
     resources.defer(() => stopEngine(engine, [imagesDirectory, root], logger));
     const builder = resources.use(
-      new ImageBuilder({ concurrency: config.build.workers, compression: layerCompression(config) }),
+      new ImageBuilder({
+        concurrency: config.build.workers,
+        leastAge: LEAST_AGE_OF_BUILD_THREADS,
+        compression: layerCompression(config),
+      }),
     );
     const verification = resources.use(
       new LayerVerification({ store, paths, learn: (news) => engine.learn(news), logger }),

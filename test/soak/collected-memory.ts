@@ -14,13 +14,13 @@ export function collectingEnvironment(file: string): Record<string, string> {
 export interface CollectedMemory {
   /** Anonymous pages of the process: with what is free and was not given back, since something stands beside it. */
   readonly anonymous: number;
-  /** What lives in the heaps of all threads, and what the C library has given out. */
+  /** What lives in the heaps of the two threads that stay, and what the C library has given out. */
   readonly live: number;
 }
 
 const LIMIT_MS = 20_000;
-/** The main one and that of the mounts; all others end when they have no work. */
-const THREADS = 2;
+/** The main one and that of the mounts, which is the first that it starts. The others come and go. */
+const THREADS: readonly string[] = ['0', '1'];
 
 /** Collects and measures. Nothing else may be asked of the daemon meanwhile. */
 export async function collectedMemory(pid: number, file: string): Promise<CollectedMemory> {
@@ -35,12 +35,13 @@ async function collect(pid: number, file: string): Promise<number> {
   process.kill(pid, 'SIGUSR2');
   const deadline = Date.now() + LIMIT_MS;
   for (;;) {
-    const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
-    if (lines.length >= THREADS) {
-      const bytes = lines.flatMap((line) => line.split(' ').slice(2).map(Number));
+    const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').map((line) => line.split(' '));
+    const told = lines.filter(([, thread = '']) => THREADS.includes(thread));
+    if (told.length === THREADS.length) {
+      const bytes = told.flatMap((line) => line.slice(2).map(Number));
       return bytes.reduce((total, each) => total + each, 0);
     }
-    if (Date.now() > deadline) throw new Error(`${lines.length} threads of process ${pid} have collected`);
+    if (Date.now() > deadline) throw new Error(`${told.length} threads of process ${pid} have collected`);
     await sleep(50);
   }
 }

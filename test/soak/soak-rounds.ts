@@ -12,9 +12,9 @@ import { SoakActions, type Action } from './soak-actions';
 import type { SoakImage } from './soak-images';
 import { SoakModel } from './soak-model';
 
-/** Layers are detached after 5 s, threads without work end after 5 s; the rest is for a busy machine (ms). */
+/** Layers are detached after 5 s, and what containerd collects takes a moment; the rest is for a busy machine (ms). */
 const SETTLE_LIMIT = 30_000;
-/** After this long without work threads end (ms). */
+/** After this long without work layers are detached, and threads end that are old enough (ms). */
 const IDLE_MS = 5_500;
 const ATTEMPTS = 5;
 
