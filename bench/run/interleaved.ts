@@ -2,6 +2,7 @@ import type { MountedImages, MountSubject } from '../subject/mount-subject';
 import type { BenchImage } from '../images/bench-image';
 import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
 import type { BenchContext } from './bench';
+import { reasonOf } from './reason';
 
 /** Those of several subjects that can run here, prepared; the others are noted as skipped. */
 export async function preparedSubjects(
@@ -22,7 +23,7 @@ export async function preparedSubjects(
       await subject.prepare(images);
     } catch (error) {
       context.signal.throwIfAborted();
-      context.skip(subject.name, firstLine(error));
+      context.skip(subject.name, reasonOf(error));
       continue;
     }
     for (const [name, version] of Object.entries(await subject.versions())) context.version(name, version);
@@ -54,13 +55,8 @@ export async function interleaved(
       } catch (error) {
         context.signal.throwIfAborted();
         failed.add(subject);
-        context.skip(subject.name, firstLine(error));
+        context.skip(subject.name, reasonOf(error));
       }
     }
   }
-}
-
-export function firstLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split('\n').slice(0, 2).join(' ').slice(0, 300);
 }

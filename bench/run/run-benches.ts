@@ -9,8 +9,8 @@ import { ABSENT_PEERS } from '../subject/mount-subjects';
 import { Tools } from '../tool/tools';
 import type { Bench } from './bench';
 import { EqualReadAhead } from './equal-read-ahead';
-import { firstLine } from './interleaved';
 import { describeMachine } from './machine';
+import { reasonOf } from './reason';
 import { Recorder } from './recorder';
 
 /** Read-ahead of everything while it is measured: the kernel's own default, and the daemon's. */
@@ -61,7 +61,7 @@ export async function runBenches(options: RunOptions): Promise<Result> {
       });
     } catch (error) {
       signal.throwIfAborted();
-      recorder.skip({ bench: name, what: 'the rest of it', why: firstLine(error) });
+      recorder.skip({ bench: name, what: 'the rest of it', why: reasonOf(error) });
       onStep(`${name}: failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
     done.push({ name, title, method, seconds: (performance.now() - start) / 1000 });

@@ -14,8 +14,13 @@ export type ToolTree =
   'load' | 'erofsfuse' | 'composefs' | 'erofs-utils' | 'debootstrap' | 'chromium' | 'libfuse2';
 
 const PROGRAM_DIRECTORIES = ['usr/bin', 'usr/sbin', 'bin', 'sbin', 'usr/lib/postgresql/15/bin'];
-const LIBRARY_DIRECTORIES = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu'];
-const LOADERS = ['lib64/ld-linux-x86-64.so.2', 'usr/lib64/ld-linux-x86-64.so.2', 'lib/ld-linux-aarch64.so.1'];
+const LIBRARY_DIRECTORIES = [
+  'usr/lib/x86_64-linux-gnu',
+  'lib/x86_64-linux-gnu',
+  // fio is linked with Ceph's client, whose libraries lie apart.
+  'usr/lib/x86_64-linux-gnu/ceph',
+];
+const LOADERS = ['lib64/ld-linux-x86-64.so.2', 'usr/lib64/ld-linux-x86-64.so.2'];
 
 /** Peers and load generators that were fetched beside the system. */
 export class Tools {
