@@ -7,7 +7,9 @@ const LONGEST = 300;
 export function reasonOf(error: unknown): string {
   if (error instanceof CommandError) {
     const { program, arguments: words, failure, stderr } = error.outcome;
-    const name = words.find((word) => word.startsWith("/") && program.includes("ld-linux") && !word.includes(":")) ?? program;
+    const name =
+      words.find((word) => word.startsWith('/') && program.includes('ld-linux') && !word.includes(':')) ??
+      program;
     return `${name.split('/').at(-1) ?? name} (${failure}): ${lastLine(stderr)}`.slice(0, LONGEST);
   }
   if (error instanceof CtrError) return `ctr: ${lastLine(error.stderr)}`.slice(0, LONGEST);

@@ -112,7 +112,13 @@ make_application() {
   umount "$work/merged"
   mounted=()
   merged_mount=
-  mv "$work/upper" "$tree"
+  local hidden
+  hidden=$(find "$work/upper" -type c)
+  [ -z "$hidden" ] || { echo "$* removes files of the base, which no layer here can say: $hidden" >&2; exit 1; }
+  # Copied without what overlayfs keeps in attributes for itself, which would end up in layers.
+  mkdir "$work/clean"
+  tar -C "$work/upper" --xattrs --xattrs-include='security.*' -cf - . | tar -C "$work/clean" --xattrs --xattrs-include='*' -xpf -
+  mv "$work/clean" "$tree"
   rm -f "$tree.log"
 }
 
