@@ -1,10 +1,15 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Interruption, InterruptedError } from '../scripts/process/interruption';
+import { htmlReport } from './report/html-report';
+import { withTables } from './report/markdown-tables';
+import { drawPictures } from './report/pictures';
+import { resultSchema } from './result/result';
 import { runBenches } from './run/run-benches';
 import { BENCHES } from './suite/benches';
+import { Tools } from './tool/tools';
 
 interface Flags {
   readonly only?: readonly string[];
@@ -13,6 +18,9 @@ interface Flags {
   readonly list: boolean;
   readonly out: string;
   readonly cache: string;
+  readonly pictures: boolean;
+  readonly markdown?: string;
+  readonly from?: string;
 }
 
 const RUNS = 5;
@@ -28,6 +36,9 @@ function flags(): Flags {
     .option('--runs <number>', `of each measurement (${RUNS}, quick: ${QUICK_RUNS})`, positive)
     .option('--list', 'print the names of the benchmarks', false)
     .option('--out <directory>', 'for the results', 'bench-results')
+    .option('--pictures', 'draw the main charts as PNG too, with Chromium', false)
+    .option('--markdown <file>', 'write the tables between the markers of a Markdown file too')
+    .option('--from <results>', 'measure nothing: write the reports of a results.json')
     .option(
       '--cache <directory>',
       'tools and images that later runs find again (ISHARE_BENCH_CACHE)',
@@ -44,7 +55,8 @@ function positive(text: string): number {
 }
 
 async function main(): Promise<number> {
-  const { only, quick, runs, list, out, cache } = flags();
+  const flagValues = flags();
+  const { only, quick, runs, list, out, cache, markdown, pictures } = flagValues;
   if (list) {
     for (const { name, title } of BENCHES) console.log(`${name.padEnd(20)} ${title}`);
     return 0;
@@ -62,17 +74,27 @@ async function main(): Promise<number> {
     console.error(`${((performance.now() - begin) / 1000).toFixed(0).padStart(5)} s  ${text}`);
   using interruption = new Interruption(() => say('Still cleaning up; this ends by itself.'));
   try {
-    const result = await runBenches({
-      benches: BENCHES.filter(({ name }) => only === undefined || only.includes(name)),
-      quick,
-      runs: runs ?? (quick ? QUICK_RUNS : RUNS),
-      cacheDirectory: resolve(from, cache),
-      signal: interruption.signal,
-      onStep: say,
-    });
+    const known = flagValues.from;
+    const result =
+      known === undefined
+        ? await runBenches({
+            benches: BENCHES.filter(({ name }) => only === undefined || only.includes(name)),
+            quick,
+            runs: runs ?? (quick ? QUICK_RUNS : RUNS),
+            cacheDirectory: resolve(from, cache),
+            signal: interruption.signal,
+            onStep: say,
+          })
+        : resultSchema.parse(JSON.parse(await readFile(resolve(from, known), 'utf8')));
     await mkdir(directory, { recursive: true });
     await writeFile(join(directory, 'results.json'), `${JSON.stringify(result, null, 2)}\n`);
-    say(`Results are in ${directory}`);
+    await writeFile(join(directory, 'report.html'), htmlReport(result));
+    if (markdown !== undefined) {
+      const file = resolve(from, markdown);
+      await writeFile(file, withTables(await readFile(file, 'utf8'), result));
+    }
+    if (pictures) await drawPictures(result, new Tools(join(resolve(from, cache), 'tools')), directory);
+    say(`Results are in ${directory}: results.json, report.html`);
     return 0;
   } catch (error) {
     const reason: unknown = interruption.signal.aborted ? interruption.signal.reason : error;

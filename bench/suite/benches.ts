@@ -1,8 +1,9 @@
 import type { Bench } from '../run/bench';
 import { containers } from './containers';
 import { memoryReading } from './memory-reading';
+import { memoryRunning } from './memory-running';
 import { speedFiles } from './speed-files';
 import { speedFio } from './speed-fio';
 
 /** Everything that `npm run bench` measures, in this order. */
-export const BENCHES: readonly Bench[] = [memoryReading, speedFiles, speedFio, containers];
+export const BENCHES: readonly Bench[] = [memoryReading, memoryRunning, speedFiles, speedFio, containers];

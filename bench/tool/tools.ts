@@ -17,8 +17,9 @@ const PROGRAM_DIRECTORIES = ['usr/bin', 'usr/sbin', 'bin', 'sbin', 'usr/lib/post
 const LIBRARY_DIRECTORIES = [
   'usr/lib/x86_64-linux-gnu',
   'lib/x86_64-linux-gnu',
-  // fio is linked with Ceph's client, whose libraries lie apart.
+  // fio is linked with Ceph's client and Chromium with PulseAudio's, whose libraries lie apart.
   'usr/lib/x86_64-linux-gnu/ceph',
+  'usr/lib/x86_64-linux-gnu/pulseaudio',
 ];
 const LOADERS = ['lib64/ld-linux-x86-64.so.2', 'usr/lib64/ld-linux-x86-64.so.2'];
 
