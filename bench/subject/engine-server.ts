@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { EngineClient } from '../../ishare/worker/engine-client';
 import type { LayerAttachment } from '../../ishare/layer-server';
 import { configSchema } from '../../config/schema';
 
 /**
  * Serves images with the engine of the daemon and its default settings, until SIGTERM. Arguments: the images directory,
- * the takeover directory, the file that is written once everything is attached, and the layers as JSON.
+ * the takeover directory, and a file with the layers as JSON. Prints `serving` once everything is attached.
  */
 async function serve(
   imagesDirectory: string,
@@ -38,8 +39,8 @@ async function serve(
   console.log('serving');
 }
 
-const [imagesDirectory = '', takeoverDirectory = '', layers = '[]'] = process.argv.slice(2);
-const parsed = (JSON.parse(layers) as LayerAttachment[]).map((layer) => ({
+const [imagesDirectory = '', takeoverDirectory = '', layersFile = ''] = process.argv.slice(2);
+const parsed = (JSON.parse(readFileSync(layersFile, 'utf8')) as LayerAttachment[]).map((layer) => ({
   ...layer,
   // JSON has no buffers, and the engine has no use for the secret.
   domain: layer.domain && { ...layer.domain, secret: Buffer.alloc(32) },

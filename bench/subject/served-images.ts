@@ -5,7 +5,8 @@ import { BackgroundProcess } from '../../scripts/process/background-process';
 import { descendantsOf, killProcesses } from '../../scripts/process/process-table';
 import type { MountedImages } from './mount-subject';
 
-const START_LIMIT = 30_000;
+/** Attaching a million files takes a while. */
+const START_LIMIT = 300_000;
 const STOP_PATIENCE = 20_000;
 
 export interface Server {

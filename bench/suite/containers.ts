@@ -4,6 +4,8 @@ import { dropCaches } from '../../scripts/memory/page-cache';
 import { runCommand } from '../../scripts/process/command';
 import { containerRuns, NAMESPACE } from '../containers/container-runs';
 import type { ContainerPlace } from '../containers/container-subject';
+import { firstOutput } from '../containers/first-output';
+import { sideBySide } from '../containers/side-by-side';
 import { ImageArchives, type ArchivedImage } from '../images/image-archives';
 import { settledKernelMemory } from '../memory/kernel-memory';
 import { peakMemory, processMemory, resetPeak } from '../memory/process-memory';
@@ -12,8 +14,6 @@ import type { Unit } from '../result/result';
 
 const COUNTS = [1, 10, 100];
 const QUICK_COUNTS = [1, 10];
-/** `ctr` calls under way at a time. */
-const AT_A_TIME = 4;
 
 export const containers: Bench = {
   name: 'containers',
@@ -73,9 +73,14 @@ async function measure(
   const [first, second] = images.map(({ reference }) => reference);
   if (first === undefined || second === undefined) throw new Error('two images are needed');
   await dropCaches();
-  record('first output, cold', 'time', 'seconds', await firstOutput(context, place, first, 'cold'));
-  record('first output, warm', 'time', 'seconds', await firstOutput(context, place, first, 'warm'));
-  record('first output, other image', 'time', 'seconds', await firstOutput(context, place, second, 'other'));
+  record('first output, cold', 'time', 'seconds', await firstOutput(place, first, 'cold', context.signal));
+  record('first output, warm', 'time', 'seconds', await firstOutput(place, first, 'warm', context.signal));
+  record(
+    'first output, other image',
+    'time',
+    'seconds',
+    await firstOutput(place, second, 'other', context.signal),
+  );
 
   for (const count of context.quick ? QUICK_COUNTS : COUNTS) {
     const what = count === 1 ? '1 container' : `${count} containers`;
@@ -83,7 +88,7 @@ async function measure(
     await dropCaches();
     const before = await settledKernelMemory();
     const start = performance.now();
-    await side(ids, (id, index) => containerd.run(index % 2 === 0 ? first : second, id, ctr));
+    await sideBySide(ids, (id, index) => containerd.run(index % 2 === 0 ? first : second, id, ctr));
     record(`start ${what}`, 'time', 'seconds', (performance.now() - start) / 1000);
     const after = await settledKernelMemory();
     const processes = await processMemory([...(await place.services()), ...(await place.shims())]);
@@ -97,37 +102,12 @@ async function measure(
       after.cached - before.cached + after.slab - before.slab + processes.anonymous,
     );
     const removing = performance.now();
-    await side(ids, (id) => containerd.removeContainer(id, ctr));
+    await sideBySide(ids, (id) => containerd.removeContainer(id, ctr));
     record(`remove ${what}`, 'time', 'seconds', (performance.now() - removing) / 1000);
   }
   const removing = performance.now();
   for (const reference of [first, second]) await containerd.removeImage(reference, ctr);
   record('remove both images', 'time', 'seconds', (performance.now() - removing) / 1000);
-}
-
-/** Calls something for each id, a few at a time. */
-async function side(ids: readonly string[], call: (id: string, index: number) => Promise<unknown>) {
-  const waiting = [...ids.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await call(next[1], next[0]);
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
-}
-
-/** Seconds from the call to the moment at which `date` looks at the clock. */
-async function firstOutput(
-  context: BenchContext,
-  { containerd, snapshotter }: ContainerPlace,
-  reference: string,
-  id: string,
-): Promise<number> {
-  const flags = ['--rm', '--snapshotter', snapshotter, '--runc-root', join(containerd.directory, 'runc')];
-  const start = Date.now();
-  const output = await containerd.ctr(['run', ...flags, reference, `date-${id}`, '/bin/date', '+%s.%N'], {
-    namespace: NAMESPACE,
-    signal: context.signal,
-  });
-  return Number(output.trim()) - start / 1000;
 }
 
 /** What processes have had written to the disk so far, with their children that have ended (proc(5), io). */
