@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { processMemory } from '../memory/process-memory';
-import { kernelMemory, settledKernelMemory } from '../memory/kernel-memory';
+import { settledKernelMemory } from '../memory/kernel-memory';
+import { undisturbed } from '../memory/undisturbed';
 import { contentTotals } from '../../scripts/memory/unique-content';
 import { dropCaches } from '../../scripts/memory/page-cache';
 import { readEverything } from './read-everything';
@@ -43,14 +44,14 @@ async function measurePair(context: BenchContext, name: string): Promise<void> {
   await interleaved(context, subjects, pair.images, async ({ name: subject }, mounted) => {
     const record = (metric: string, value: number): void =>
       context.record({ case: name, subject, metric, unit: 'bytes', better: 'less' }, value);
-    await dropCaches();
-    await settledKernelMemory();
-    const before = await kernelMemory();
-    for (const root of mounted.roots) await readEverything(root, context.signal);
-    const after = await settledKernelMemory();
+    const { cached, slab } = await undisturbed(async () => {
+      await dropCaches();
+      const before = await settledKernelMemory();
+      for (const root of mounted.roots) await readEverything(root, context.signal);
+      const after = await settledKernelMemory();
+      return { cached: after.cached - before.cached, slab: after.slab - before.slab };
+    });
     const processes = await processMemory(await mounted.pids());
-    const cached = after.cached - before.cached;
-    const slab = after.slab - before.slab;
     record('page cache', cached);
     record('slab', slab);
     record('processes', processes.rss);

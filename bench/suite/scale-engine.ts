@@ -8,9 +8,9 @@ import { serveWithEngine } from '../subject/served-engine';
 import { readEverything } from './read-everything';
 
 const INODES = [1e3, 1e4, 1e5, 1e6];
-const QUICK_INODES = [1e3, 1e4, 1e5];
+const QUICK_INODES = [1e3, 3e3, 1e4];
 const IMAGES = [1, 10, 100, 1000];
-const QUICK_IMAGES = [1, 10, 100];
+const QUICK_IMAGES = [1, 5, 25];
 /** Files of each of many images; half of them are the same in all. */
 const FILES_OF_IMAGE = 20;
 /** Beyond this reading everything takes minutes and tells nothing new. */

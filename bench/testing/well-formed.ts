@@ -6,7 +6,9 @@ export function countElements(html: string): Map<string, number> {
   const counts = new Map<string, number>();
   const open: string[] = [];
   const text = html.replace(/^<!doctype html>/, '').replace(/<style>[^<]*<\/style>/g, '');
-  for (const [tag, closing = '', name = '', rest = ''] of text.matchAll(/<(\/?)([a-z0-9]+)((?:\s[^<>]*)?)>/g)) {
+  for (const [tag, closing = '', name = '', rest = ''] of text.matchAll(
+    /<(\/?)([a-z0-9]+)((?:\s[^<>]*)?)>/g,
+  )) {
     if (closing === '/') {
       const opened = open.pop();
       if (opened !== name) throw new Error(`${tag} closes ${opened ?? 'nothing'}`);
