@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Interruption, InterruptedError } from '../scripts/process/interruption';
+import { PAIR_NAMES } from './images/debian-pairs';
 import { htmlReport } from './report/html-report';
 import { withTables } from './report/markdown-tables';
 import { drawPictures } from './report/pictures';
@@ -13,6 +14,7 @@ import { Tools } from './tool/tools';
 
 interface Flags {
   readonly only?: readonly string[];
+  readonly pairs?: readonly string[];
   readonly quick: boolean;
   readonly runs?: number;
   readonly list: boolean;
@@ -32,6 +34,7 @@ function flags(): Flags {
       'Measures this snapshotter beside its peers, and writes the figures as JSON and as a report.',
     )
     .option('--only <name...>', 'only these benchmarks')
+    .option('--pairs <name...>', `only these pairs of images: ${PAIR_NAMES.join(', ')}`)
     .option('--quick', 'smaller and fewer: under ten minutes', false)
     .option('--runs <number>', `of each measurement (${RUNS}, quick: ${QUICK_RUNS})`, positive)
     .option('--list', 'print the names of the benchmarks', false)
@@ -61,6 +64,11 @@ async function main(): Promise<number> {
     for (const { name, title } of BENCHES) console.log(`${name.padEnd(20)} ${title}`);
     return 0;
   }
+  const unknownPair = flagValues.pairs?.find((name) => !PAIR_NAMES.includes(name));
+  if (unknownPair !== undefined) {
+    console.error(`no pair of images is called ${unknownPair}; there are ${PAIR_NAMES.join(', ')}`);
+    return 2;
+  }
   const unknown = (only ?? []).filter((name) => BENCHES.every((bench) => bench.name !== name));
   if (unknown.length > 0) {
     console.error(`no benchmark is called ${unknown.join(', ')}; --list prints the names`);
@@ -79,6 +87,7 @@ async function main(): Promise<number> {
       known === undefined
         ? await runBenches({
             benches: BENCHES.filter(({ name }) => only === undefined || only.includes(name)),
+            pairs: flagValues.pairs,
             quick,
             runs: runs ?? (quick ? QUICK_RUNS : RUNS),
             cacheDirectory: resolve(from, cache),

@@ -25,7 +25,10 @@ export const WORKLOADS: readonly Workload[] = [
     command: ['/usr/bin/redis-server', '--save', '', '--dir', DATA, '--port', '6379'],
     port: 6379,
     load: (tools, quick) =>
-      programs(tools, ['redis-benchmark', '-q', '-c', '20', '-n', quick ? '5000' : '50000']),
+      programs(tools, [
+        'redis-benchmark',
+        ...['-q', '-c', '20', '-n', quick ? '5000' : '50000', '-t', 'set,get,incr,lpush,lrange_100'],
+      ]),
   },
   {
     pair: 'postgres',

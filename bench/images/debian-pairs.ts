@@ -31,6 +31,9 @@ const RECIPES: readonly PairRecipe[] = [
 
 export const PAIR_NAMES = RECIPES.map(({ name }) => name);
 
+/** The smallest one, for quick runs. */
+export const QUICK_PAIRS: readonly string[] = ['redis'];
+
 const VARIANTS = [
   { letter: 'a', age: 'oldest' },
   { letter: 'b', age: 'newest' },

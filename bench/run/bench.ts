@@ -11,6 +11,8 @@ export interface BenchContext {
   readonly tools: Tools;
   readonly store: ImageStore;
   readonly pairs: DebianPairs;
+  /** Names of the image pairs to measure. */
+  readonly pairNames: readonly string[];
   /** For what is made anew and kept for later runs: a directory of the benchmark's own in the cache. */
   readonly workDirectory: string;
   readonly signal: AbortSignal;

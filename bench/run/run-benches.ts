@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../../cmd/version';
 import { runCommand } from '../../scripts/process/command';
-import { DebianPairs } from '../images/debian-pairs';
+import { DebianPairs, PAIR_NAMES, QUICK_PAIRS } from '../images/debian-pairs';
 import { ImageStore } from '../images/image-store';
 import { RESULT_SCHEMA, resultSchema, type Result } from '../result/result';
 import { ABSENT_PEERS } from '../subject/mount-subjects';
@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly benches: readonly Bench[];
   readonly quick: boolean;
   readonly runs: number;
+  /** Names of image pairs; where left out, all of them, or the smallest ones in quick runs. */
+  readonly pairs?: readonly string[] | undefined;
   /** Tools, trees and images that later runs find again. */
   readonly cacheDirectory: string;
   readonly signal: AbortSignal;
@@ -54,6 +56,7 @@ export async function runBenches(options: RunOptions): Promise<Result> {
     try {
       await bench.run({
         ...{ quick, runs, tools, store, signal, step, workDirectory },
+        pairNames: options.pairs ?? (quick ? QUICK_PAIRS : PAIR_NAMES),
         pairs: new DebianPairs(cacheDirectory, tools, signal, step),
         record: (key, value) => recorder.add({ bench: name, ...key }, value),
         skip: (what, why) => recorder.skip({ bench: name, what, why }),

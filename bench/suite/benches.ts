@@ -1,5 +1,6 @@
 import type { Bench } from '../run/bench';
 import { containers } from './containers';
+import { load } from './load';
 import { memoryReading } from './memory-reading';
 import { memoryRunning } from './memory-running';
 import { scaleContainers } from './scale-containers';
@@ -16,4 +17,5 @@ export const BENCHES: readonly Bench[] = [
   containers,
   scaleEngine,
   scaleContainers,
+  load,
 ];

@@ -7,15 +7,11 @@ import { undisturbed } from '../memory/undisturbed';
 import { contentTotals } from '../../scripts/memory/unique-content';
 import { dropCaches } from '../../scripts/memory/page-cache';
 import { readEverything } from './read-everything';
-import { PAIR_NAMES } from '../images/debian-pairs';
 import type { ImagePair } from '../images/bench-image';
 import { MergedTree } from '../images/merged-tree';
 import type { Bench, BenchContext } from '../run/bench';
 import { interleaved, preparedSubjects } from '../run/interleaved';
 import { mountSubjects } from '../subject/mount-subjects';
-
-/** Quick runs take the smallest pair. */
-const QUICK_PAIRS = ['redis'];
 
 /** The subject of figures that follow from the files themselves. */
 export const LIMIT = 'limit';
@@ -31,7 +27,7 @@ export const memoryReading: Bench = {
     'the sum only what no other process and no file has of it (anonymous Pss). The limit counts each distinct file content once, ' +
     'rounded up to pages.',
   async run(context) {
-    for (const name of context.quick ? QUICK_PAIRS : PAIR_NAMES) await measurePair(context, name);
+    for (const name of context.pairNames) await measurePair(context, name);
   },
 };
 

@@ -13,7 +13,6 @@ import { processMemory } from '../memory/process-memory';
 import type { Bench, BenchContext } from '../run/bench';
 import type { Tool } from '../tool/tools';
 
-const QUICK_PAIRS = ['redis', 'nginx'];
 const READY_LIMIT = 120_000;
 const LOAD_LIMIT = 120_000;
 
@@ -28,7 +27,7 @@ export const memoryRunning: Bench = {
   async run(context) {
     const archives = new ImageArchives(join(context.workDirectory, '..', 'archives'));
     for (const workload of WORKLOADS) {
-      if (context.quick && !QUICK_PAIRS.includes(workload.pair)) continue;
+      if (!context.pairNames.includes(workload.pair)) continue;
       const load = workload.load(context.tools, context.quick);
       if (load === undefined) {
         context.skip(workload.pair, 'its load generator was not fetched (scripts/install-bench-tools.sh)');
