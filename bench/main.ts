@@ -86,7 +86,9 @@ async function main(): Promise<number> {
     const result =
       known === undefined
         ? await runBenches({
-            benches: BENCHES.filter(({ name }) => only === undefined || only.includes(name)),
+            benches: BENCHES.filter(({ name, longOnly }) =>
+              only === undefined ? !(quick && longOnly === true) : only.includes(name),
+            ),
             pairs: flagValues.pairs,
             quick,
             runs: runs ?? (quick ? QUICK_RUNS : RUNS),

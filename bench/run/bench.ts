@@ -31,5 +31,7 @@ export interface Bench {
   readonly title: string;
   /** How its figures are taken. */
   readonly method: string;
+  /** True: too long for a quick run, unless it is named. */
+  readonly longOnly?: boolean;
   run(context: BenchContext): Promise<void>;
 }

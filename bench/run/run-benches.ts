@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../../cmd/version';
@@ -31,6 +32,8 @@ export interface RunOptions {
 /** Runs benchmarks one after the other. One that fails is noted as skipped, and the others go on. */
 export async function runBenches(options: RunOptions): Promise<Result> {
   const { benches, quick, runs, cacheDirectory, signal, onStep } = options;
+  // Every program that runs listens to it, a hundred at a time.
+  setMaxListeners(0, signal);
   const started = new Date().toISOString();
   await mkdir(cacheDirectory, { recursive: true });
   const recorder = new Recorder();

@@ -9,9 +9,9 @@ import { OverlaySubject } from './overlay-subject';
 /** The subject that ratios refer to. */
 export const OURS = 'ishare';
 
-/** Everything that is compared, ours first. */
-export function mountSubjects(place: SubjectPlace): MountSubject[] {
-  return [
+/** Everything that is compared, ours first. Quick runs leave most compressed images out. */
+export function mountSubjects(place: SubjectPlace, quick: boolean): MountSubject[] {
+  const all = [
     new IshareSubject(place, { encodings: ['plain'], shared: true }),
     new IshareSubject(place, { encodings: ['lz4'], shared: true }),
     new IshareSubject(place, { encodings: ['zstd'], shared: true }),
@@ -28,6 +28,7 @@ export function mountSubjects(place: SubjectPlace): MountSubject[] {
     new ErofsfuseSubject(place, 'lz4'),
     new FuseNativeSubject(place),
   ];
+  return quick ? all.filter(({ name }) => !/zstd|, lz4$|one base/.test(name) || name === 'ishare, lz4') : all;
 }
 
 /** Peers that nobody can compare with here, and why. */

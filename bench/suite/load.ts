@@ -37,6 +37,7 @@ export const load: Bench = {
   method:
     'Containers of several images are started all at once while an image with one large layer is imported. Meanwhile, and before in ' +
     'idleness, files that nobody has looked up are looked up through the root of another image, one every millisecond.',
+  longOnly: true,
   async run(context) {
     const images = await makeImages(context);
     await containerRuns(

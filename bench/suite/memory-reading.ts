@@ -36,7 +36,7 @@ async function measurePair(context: BenchContext, name: string): Promise<void> {
   context.version(`${name} A`, pair.versions[0]);
   context.version(`${name} B`, pair.versions[1]);
   await recordLimit(context, pair);
-  const subjects = await preparedSubjects(context, mountSubjects(context), pair.images);
+  const subjects = await preparedSubjects(context, mountSubjects(context, context.quick), pair.images);
   await interleaved(context, subjects, pair.images, async ({ name: subject }, mounted) => {
     const record = (metric: string, value: number): void =>
       context.record({ case: name, subject, metric, unit: 'bytes', better: 'less' }, value);

@@ -21,6 +21,7 @@ export const scaleContainers: Bench = {
   method:
     'Layers: importing an image of so many layers, and the second start of a container from it. Containers: starting so many of ' +
     'one image, four calls at a time; memory and processor time are those of containerd and the daemon, shims left out, since they are the same for all.',
+  longOnly: true,
   async run(context) {
     const archives = join(context.workDirectory, '..', 'archives');
     const [redis] = (await context.pairs.pair('redis')).images;
