@@ -11,11 +11,14 @@ export class DisturbedError extends Error {
  * Does a measurement that begins with dropping caches once more where somebody else has dropped them meanwhile, which the
  * kernel counts (`drop_pagecache` of /proc/vmstat, the measurement's own one included).
  */
-export async function undisturbed<Value>(measurement: () => Promise<Value>, ownDrops = 1): Promise<Value> {
+export async function undisturbed<Value>(
+  measurement: () => Promise<Value>,
+  countDrops: () => Promise<number> = drops,
+): Promise<Value> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const before = await drops();
+    const before = await countDrops();
     const value = await measurement();
-    if ((await drops()) - before === ownDrops) return value;
+    if ((await countDrops()) - before === 1) return value;
   }
   throw new DisturbedError(`caches were dropped by somebody else in each of ${ATTEMPTS} attempts`);
 }
