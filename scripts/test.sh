@@ -29,7 +29,7 @@ if [ $# -gt 0 ] || [ -n "${ISHARE_TEST_LONG:-}" ]; then
 fi
 # What keeps to files and daemons of its own runs two at a time. The rest looks at the kernel's page cache or at the whole
 # machine, and runs alone; the closing line of the second run counts both.
-side_by_side='dist/(erofs|cmd|config|snapshotter|proto)/|dist/test/(erofs|snapshots|suite|fuzz)/'
+side_by_side='dist/(bench|erofs|cmd|config|snapshotter|proto)/|dist/test/(erofs|snapshots|suite|fuzz)/'
 side_by_side+='|dist/test/commands/(estimate|image-(build|cat|diff|dump|extract|fsck|import|ls))\.'
 side_by_side+='|dist/test/daemon/(admin-command|capabilities|configuration|damaged-images|directories|domain-policy|example-files'
 side_by_side+='|explain-command|life|log|privileges|sockets|systemd|upgrade|verify-command)\.'

@@ -22,6 +22,8 @@ export interface ContainerdLayout {
   readonly proxies: readonly ProxySnapshotter[];
   /** Containerd's own snapshotters that images are unpacked for, besides the proxies. */
   readonly unpackFor: readonly string[];
+  /** Whether images are unpacked for containerd's own erofs snapshotter too: 2.1 or later, with mkfs.erofs in its PATH. */
+  readonly unpackForErofs?: boolean;
   /** `linux/amd64` and the like. */
   readonly platform: string;
 }
@@ -62,6 +64,9 @@ function modernPlugins(layout: ContainerdLayout): Record<string, object> {
     'io.containerd.transfer.v1.local': {
       unpack_config: [
         ...layout.unpackFor.map((snapshotter) => ({ platform: layout.platform, snapshotter })),
+        ...(layout.unpackForErofs === true
+          ? [{ platform: layout.platform, snapshotter: 'erofs', differ: 'erofs' }]
+          : []),
         ...layout.proxies.map(({ name, erofsLayers }) => ({
           platform: layout.platform,
           snapshotter: name,

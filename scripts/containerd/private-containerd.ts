@@ -15,6 +15,8 @@ export interface PrivateContainerdOptions {
   /** Where containerd, ctr and containerd-shim-runc-v2 lie; default ISHARE_TEST_CONTAINERD_BIN, else PATH. */
   readonly binaryDirectory?: string | undefined;
   readonly proxies?: readonly ProxySnapshotter[];
+  /** Unpack for containerd's own erofs snapshotter too; see ContainerdLayout. */
+  readonly unpackForErofs?: boolean;
   /** A directory with programs that containerd is to find before those of PATH. */
   readonly programs?: string;
   readonly signal?: AbortSignal | undefined;
@@ -106,6 +108,7 @@ export class PrivateContainerd implements AsyncDisposable {
         socket,
         proxies,
         unpackFor: ['overlayfs', 'native'],
+        unpackForErofs: options.unpackForErofs === true,
         platform: PLATFORMS[process.arch] ?? `linux/${process.arch}`,
       }),
     );

@@ -1,0 +1,27 @@
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Looks up names that nobody has looked up before, one after the other, and prints how long each took, in seconds, as JSON.
+ * Arguments: a directory, the number of the first name, how many, and milliseconds between them.
+ */
+
+/** How files of the lookup image are called; a thousand a directory. */
+export function lookupName(index: number): string {
+  return join('lookups', `d${Math.floor(index / 1000)}`, `f${index}`);
+}
+
+async function main(): Promise<void> {
+  const [directory = '', first = '0', count = '0', pause = '0'] = process.argv.slice(2);
+  const seconds: number[] = [];
+  for (let index = Number(first); index < Number(first) + Number(count); index++) {
+    const path = join(directory, lookupName(index));
+    const start = performance.now();
+    lstatSync(path);
+    seconds.push((performance.now() - start) / 1000);
+    await new Promise((resolve) => setTimeout(resolve, Number(pause)));
+  }
+  console.log(JSON.stringify(seconds));
+}
+
+if (require.main === module) void main();

@@ -1,0 +1,24 @@
+import { Recorder } from './recorder';
+
+const key = { bench: 'b', case: 'c', subject: 's', metric: 'm', unit: 'count', better: 'less' } as const;
+
+test('values of one thing come together, also where runs take turns; curves keep their points apart', () => {
+  const recorder = new Recorder();
+  for (const value of [1, 2]) {
+    recorder.add(key, value);
+    recorder.add({ ...key, subject: 'other' }, value * 10);
+    recorder.add({ ...key, x: 5 }, value * 100);
+  }
+  expect(recorder.measurements.map(({ values }) => values)).toEqual([
+    [1, 2],
+    [10, 20],
+    [100, 200],
+  ]);
+});
+
+test('what is skipped again and again is told once', () => {
+  const recorder = new Recorder();
+  recorder.skip({ bench: 'b', what: 'w', why: 'first' });
+  recorder.skip({ bench: 'b', what: 'w', why: 'again' });
+  expect(recorder.skipped).toHaveLength(1);
+});

@@ -1,0 +1,28 @@
+import type { Measurement, Skip } from '../result/result';
+
+export type MeasurementKey = Omit<Measurement, 'values'>;
+
+/** Collects values as runs bring them, and keeps them in the order in which their measurements first came. */
+export class Recorder {
+  readonly #measurements = new Map<string, MeasurementKey & { readonly values: number[] }>();
+  readonly #skipped = new Map<string, Skip>();
+
+  add(key: MeasurementKey, value: number): void {
+    const name = JSON.stringify([key.bench, key.case, key.subject, key.metric, key.x]);
+    const found = this.#measurements.get(name);
+    if (found === undefined) this.#measurements.set(name, { ...key, values: [value] });
+    else found.values.push(value);
+  }
+
+  skip(skip: Skip): void {
+    this.#skipped.set(JSON.stringify([skip.bench, skip.what]), skip);
+  }
+
+  get measurements(): readonly Measurement[] {
+    return [...this.#measurements.values()];
+  }
+
+  get skipped(): readonly Skip[] {
+    return [...this.#skipped.values()];
+  }
+}

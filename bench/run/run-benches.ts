@@ -1,0 +1,86 @@
+import { setMaxListeners } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { version } from '../../cmd/version';
+import { runCommand } from '../../scripts/process/command';
+import { DebianPairs, PAIR_NAMES, QUICK_PAIRS } from '../images/debian-pairs';
+import { ImageStore } from '../images/image-store';
+import { RESULT_SCHEMA, resultSchema, type Result } from '../result/result';
+import { ABSENT_PEERS } from '../subject/mount-subjects';
+import { Tools } from '../tool/tools';
+import type { Bench } from './bench';
+import { EqualReadAhead } from './equal-read-ahead';
+import { describeMachine } from './machine';
+import { reasonOf } from './reason';
+import { Recorder } from './recorder';
+
+/** Read-ahead of everything while it is measured: the kernel's own default, and the daemon's. */
+const READ_AHEAD_KIB = 128;
+
+export interface RunOptions {
+  readonly benches: readonly Bench[];
+  readonly quick: boolean;
+  readonly runs: number;
+  /** Names of image pairs; where left out, all of them, or the smallest ones in quick runs. */
+  readonly pairs?: readonly string[] | undefined;
+  /** Tools, trees and images that later runs find again. */
+  readonly cacheDirectory: string;
+  readonly signal: AbortSignal;
+  readonly onStep: (text: string) => void;
+}
+
+/** Runs benchmarks one after the other. One that fails is noted as skipped, and the others go on. */
+export async function runBenches(options: RunOptions): Promise<Result> {
+  const { benches, quick, runs, cacheDirectory, signal, onStep } = options;
+  // Every program that runs listens to it, a hundred at a time.
+  setMaxListeners(0, signal);
+  const started = new Date().toISOString();
+  await mkdir(cacheDirectory, { recursive: true });
+  const recorder = new Recorder();
+  const versions = new Map<string, string>([
+    ['ishare-snapshotter', version],
+    ['node', process.version],
+  ]);
+  const revision = await runCommand('git', ['describe', '--always', '--dirty'], {
+    directory: __dirname,
+  }).catch(() => undefined);
+  if (revision !== undefined) versions.set('revision', revision.stdout.trim());
+  const tools = new Tools(join(cacheDirectory, 'tools'));
+  const machine = await describeMachine(cacheDirectory, READ_AHEAD_KIB);
+  await using store = new ImageStore(cacheDirectory);
+  await using _readAhead = await EqualReadAhead.set(cacheDirectory, READ_AHEAD_KIB);
+  const done: Result['benches'][number][] = [];
+  for (const bench of benches) {
+    const { name, title, method } = bench;
+    const start = performance.now();
+    const step = (text: string): void => onStep(`${name}: ${text}`);
+    const workDirectory = join(cacheDirectory, 'work', name);
+    await mkdir(workDirectory, { recursive: true });
+    try {
+      await bench.run({
+        ...{ quick, runs, tools, store, signal, step, workDirectory },
+        pairNames: options.pairs ?? (quick ? QUICK_PAIRS : PAIR_NAMES),
+        pairs: new DebianPairs(cacheDirectory, tools, signal, step),
+        record: (key, value) => recorder.add({ bench: name, ...key }, value),
+        skip: (what, why) => recorder.skip({ bench: name, what, why }),
+        version: (program, found) => versions.set(program, found),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      recorder.skip({ bench: name, what: 'the rest of it', why: reasonOf(error) });
+      onStep(`${name}: failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+    done.push({ name, title, method, seconds: (performance.now() - start) / 1000 });
+  }
+  for (const [what, why] of Object.entries(ABSENT_PEERS)) recorder.skip({ bench: 'all', what, why });
+  return resultSchema.parse({
+    schema: RESULT_SCHEMA,
+    started,
+    ended: new Date().toISOString(),
+    ...{ quick, runs, machine },
+    versions: Object.fromEntries([...versions].sort()),
+    benches: done,
+    measurements: recorder.measurements,
+    skipped: recorder.skipped,
+  });
+}
