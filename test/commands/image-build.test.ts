@@ -179,7 +179,7 @@ describe('a tar', () => {
     const writer = spawn('sh', ['-c', `exec sleep 100 > "${scratch.in('fifo')}"`], { stdio: 'ignore' });
     try {
       await using command = new ForegroundCommand('build', scratch.in('fifo'), image);
-      await new Promise((wait) => setTimeout(wait, 1000));
+      await command.opens(scratch.in('fifo'));
       command.signal('SIGINT');
       expect(await command.ends()).toBe(130);
       expect(await readdir(scratch.in('out'))).toEqual([]);
@@ -201,7 +201,7 @@ describe('a build that is called off', () => {
     // Hashing this takes minutes.
     await truncate(scratch.in('source', 'endless'), 2 ** 37);
     await using command = new ForegroundCommand('build', '--json', source, image);
-    await new Promise((wait) => setTimeout(wait, 1200));
+    await command.opens(scratch.in('out'));
     command.signal(signal);
     expect(await command.ends()).toBe(exitCode);
     expect(command.stdout + command.stderr).toBe('');

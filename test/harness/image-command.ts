@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError, runCommand } from '../../scripts/process/command';
 import { eventually } from '../../linux/testing/eventually';
@@ -46,6 +47,17 @@ export class ForegroundCommand implements AsyncDisposable {
 
   get running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Waits until it has a file below this path open: it is at work by then, and has taken signals over. */
+  async opens(path: string): Promise<void> {
+    await eventually(`${path} is opened`, async () => {
+      const descriptors = await readdir(`/proc/${this.pid}/fd`);
+      // One may be closed meanwhile.
+      const read = (name: string): Promise<string> =>
+        readlink(`/proc/${this.pid}/fd/${name}`).catch(() => '');
+      return (await Promise.all(descriptors.map(read))).some((file) => file.startsWith(path));
+    });
   }
 
   signal(name: NodeJS.Signals): void {
