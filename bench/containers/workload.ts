@@ -51,7 +51,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     pair: 'mariadb',
     command: shell(
-      `mariadb-install-db --user=mysql --datadir=${DATA}/db --auth-root-authentication-method=normal --skip-test-db`,
+      `mariadb-install-db --force --user=mysql --datadir=${DATA}/db --auth-root-authentication-method=normal --skip-test-db`,
       `exec mariadbd --user=mysql --datadir=${DATA}/db --socket=${DATA}/socket --pid-file=${DATA}/pid --bind-address=127.0.0.1 --skip-name-resolve --innodb-buffer-pool-size=16M`,
     ),
     port: 3306,
@@ -75,7 +75,7 @@ export const WORKLOADS: readonly Workload[] = [
     pair: 'tomcat',
     command: shell(
       'export CATALINA_HOME=/usr/share/tomcat10 CATALINA_BASE=/var/lib/tomcat10 CATALINA_TMPDIR=/tmp JAVA_OPTS=-Xmx128m',
-      'export JAVA_HOME=$(ls -d /usr/lib/jvm/java-*-openjdk-*)',
+      'export JAVA_HOME=/usr/lib/jvm/default-java',
       'exec /usr/share/tomcat10/bin/catalina.sh run',
     ),
     port: 8080,

@@ -11,6 +11,9 @@ export interface PowerLaw {
   readonly fit: number;
 }
 
+/** A variance of logarithms below this is that of rounding. */
+const ROUNDING = 1e-20;
+
 /**
  * The power law nearest to points, by least squares of the logarithms. Undefined for fewer than three usable points: two
  * lie on a law always. Points without a logarithm are left out.
@@ -31,6 +34,7 @@ export function powerLaw(points: readonly Point[]): PowerLaw | undefined {
   return {
     exponent,
     factor: Math.exp(meanY - exponent * meanX),
-    fit: varianceY === 0 ? 1 : 1 - left / varianceY,
+    // On a level curve all that varies is the rounding of the logarithms, which no law explains.
+    fit: varianceY < ROUNDING ? 1 : 1 - left / varianceY,
   };
 }

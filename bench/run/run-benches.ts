@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { version } from '../../cmd/version';
+import { tryLockFile } from '../../linux/file-lock';
 import { runCommand } from '../../scripts/process/command';
 import { DebianPairs, PAIR_NAMES, QUICK_PAIRS } from '../images/debian-pairs';
 import { ImageStore } from '../images/image-store';
@@ -16,6 +18,14 @@ import { Recorder } from './recorder';
 
 /** Read-ahead of everything while it is measured: the kernel's own default, and the daemon's. */
 const READ_AHEAD_KIB = 128;
+
+/** One run a machine: two would drop each other's caches, and the second would take the first one's read-ahead for the machine's. */
+const LOCK = join(tmpdir(), 'ishare-bench.lock');
+
+/** Another run is under way on this machine. */
+export class AlreadyRunningError extends Error {
+  override readonly name = 'AlreadyRunningError';
+}
 
 export interface RunOptions {
   readonly benches: readonly Bench[];
@@ -36,6 +46,8 @@ export async function runBenches(options: RunOptions): Promise<Result> {
   setMaxListeners(0, signal);
   const started = new Date().toISOString();
   await mkdir(cacheDirectory, { recursive: true });
+  using lock = tryLockFile(LOCK);
+  if (lock === undefined) throw new AlreadyRunningError('another run of the benchmarks is under way');
   const recorder = new Recorder();
   const versions = new Map<string, string>([
     ['ishare-snapshotter', version],
@@ -62,7 +74,10 @@ export async function runBenches(options: RunOptions): Promise<Result> {
         pairNames: options.pairs ?? (quick ? QUICK_PAIRS : PAIR_NAMES),
         pairs: new DebianPairs(cacheDirectory, tools, signal, step),
         record: (key, value) => recorder.add({ bench: name, ...key }, value),
-        skip: (what, why) => recorder.skip({ bench: name, what, why }),
+        skip: (what, why) => {
+          recorder.skip({ bench: name, what, why });
+          step(`left out: ${what}: ${why}`);
+        },
         version: (program, found) => versions.set(program, found),
       });
     } catch (error) {

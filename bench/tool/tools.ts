@@ -13,7 +13,8 @@ export interface Tool {
 export type ToolTree =
   'load' | 'erofsfuse' | 'composefs' | 'erofs-utils' | 'debootstrap' | 'chromium' | 'libfuse2';
 
-const PROGRAM_DIRECTORIES = ['usr/bin', 'usr/sbin', 'bin', 'sbin', 'usr/lib/postgresql/15/bin'];
+/** PostgreSQL's programs first: those of /usr/bin with their names are Debian's scripts. */
+const PROGRAM_DIRECTORIES = ['usr/lib/postgresql/15/bin', 'usr/bin', 'usr/sbin', 'bin', 'sbin'];
 const LIBRARY_DIRECTORIES = [
   'usr/lib/x86_64-linux-gnu',
   'lib/x86_64-linux-gnu',
