@@ -31,8 +31,8 @@ fi
 # machine, and runs alone; the closing line of the second run counts both.
 side_by_side='dist/(bench|erofs|cmd|config|snapshotter|proto)/|dist/test/(erofs|snapshots|suite|fuzz)/'
 side_by_side+='|dist/test/commands/(estimate|image-(build|cat|diff|dump|extract|fsck|import|ls))\.'
-side_by_side+='|dist/test/daemon/(admin-command|capabilities|configuration|damaged-images|directories|domain-policy|example-files'
-side_by_side+='|explain-command|life|log|privileges|sockets|systemd|upgrade|verify-command)\.'
+side_by_side+='|dist/test/daemon/(admin-command|builds-under-way|capabilities|configuration|damaged-images|directories|domain-policy|example-files'
+side_by_side+='|explain-command|life|log|mounted-snapshots|privileges|sockets|systemd|upgrade|verify-command)\.'
 ISHARE_TEST_COUNTS=$(mktemp)
 export ISHARE_TEST_COUNTS
 trap 'rm -f "$ISHARE_TEST_COUNTS"' EXIT
