@@ -20,7 +20,7 @@ import { eventually } from '../../linux/testing/eventually';
 import type { Mount } from '../../proto/snapshots';
 import { DiffConnection, sha256, storeBlob, type LayerDescriptor } from '../harness/diff-connection';
 import { mountSnapshot } from '../harness/mounting';
-import { codeOf, failureOf } from '../harness/snapshots-connection';
+import { codeName, codeOf, failureOf } from '../harness/snapshots-connection';
 import { brokenInvariants } from '../harness/snapshots-invariants';
 import { useSnapshotter } from '../harness/snapshotter-fixture';
 
@@ -294,6 +294,16 @@ describe('nothing stays of a layer that is refused', () => {
     expect(await codeOf(Promise.reject(failure))).toBe('RESOURCE_EXHAUSTED');
     expect(readdirSync(directory)).toEqual(['fs']);
   });
+});
+
+test('a containerd that does not answer is named, and nothing stays', async () => {
+  const mounts = await fixture.client.prepare('key');
+  const before = filesBelowRoot();
+  const nowhere = { ...layer(), digest: sha256(Buffer.from('in no file')) };
+  const failure = await failureOf(diff.apply(nowhere, mounts));
+  expect(codeName(failure)).toBe('UNAVAILABLE');
+  expect(failure.details).toContain(`nobody.sock does not give the blob ${nowhere.digest}`);
+  expect(filesBelowRoot()).toEqual(before);
 });
 
 test('paths that would escape stay inside the layer', async () => {
