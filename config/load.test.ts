@@ -68,6 +68,7 @@ test('every combination of values that the schema allows is read back as it was 
     log_level: fc.constantFrom('error', 'warn', 'info', 'debug'),
     verify_on_read: fc.boolean(),
     erofs_layers: fc.boolean(),
+    containerd: fc.record({ address: absolute, content_root: absolute }),
     domains: fc.record({
       default: fc.oneof(name, fc.constant('')),
       namespaces: fc.dictionary(namespace, fc.oneof(name, fc.constant('')), { noNullPrototype: true }),

@@ -96,6 +96,15 @@ export const configSchema = z.strictObject({
   verify_on_read: z.boolean().default(false),
   /** Take EROFS images as layers where containerd's erofs differ delivers them. */
   erofs_layers: z.boolean().default(false),
+  /** Where the diff service finds the layers that it is to unpack. */
+  containerd: z
+    .strictObject({
+      /** containerd's own socket. */
+      address: absolutePath.default('/run/containerd/containerd.sock'),
+      /** Directory of its content store: blobs are read as files there, and not through the socket. */
+      content_root: absolutePath.optional(),
+    })
+    .prefault({}),
   domains: z
     .strictObject({
       /** Domain of what no other rule names. */

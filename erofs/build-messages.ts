@@ -8,6 +8,7 @@ import {
   ImpossibleEntryError,
   MalformedTarError,
   UnsupportedTarError,
+  WrongBlobError,
 } from './writer/tar/errors';
 
 /** What a worker is told to build: the options that can cross threads. */
@@ -42,7 +43,13 @@ const classes: ReadonlyMap<string, { readonly prototype: Error }> = new Map(
   [
     ...[SystemCallError, TypeError, RangeError, MissingCodecError],
     ...[SourceChangedError, UnrepresentableError, DependentUpperError],
-    ...[MalformedTarError, UnsupportedTarError, ImpossibleEntryError, DamagedCompressionError],
+    ...[
+      MalformedTarError,
+      UnsupportedTarError,
+      ImpossibleEntryError,
+      DamagedCompressionError,
+      WrongBlobError,
+    ],
     ...[ErofsCorruptError, ErofsUnsupportedError, ErofsDigestError],
   ].map((each) => [each.name, each] as const),
 );

@@ -18,6 +18,7 @@ import { Pace } from './writer/pace';
 import type { BuildProgress } from './writer/progress';
 import { Spool } from './writer/spool';
 import { readTarTree, type TarReading, type TarSource } from './writer/tar/from-tar';
+import type { LayerTar } from './writer/tar/layer-blob';
 import type { DirectoryNode } from './writer/tree';
 
 export type { BuildProgress } from './writer/progress';
@@ -29,6 +30,7 @@ export type {
 } from './writer/compression-options';
 export type { DirectorySource } from './writer/from-directory';
 export type { TarSource } from './writer/tar/from-tar';
+export type { LayerBlob, LayerTar } from './writer/tar/layer-blob';
 
 /** How an image is to be made, from wherever. */
 export interface ImageOptions {
@@ -81,6 +83,8 @@ export interface BuildResult {
   readonly digestsRoot?: string | undefined;
   /** Lower case, with hyphens. It depends on the tree alone, contents included. */
   readonly uuid: string;
+  /** What was in the blob, where the source was one. */
+  readonly tar?: LayerTar | undefined;
 }
 
 /**
@@ -97,9 +101,11 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
   signal?.throwIfAborted();
   if ('tar' in source) {
     using spool = new Spool(dirname(options.target));
-    const onRead = readingProgress(source.tar, onProgress);
-    const root = await readTarTree(source, spool, { pace, signal, onRead });
-    return await buildImageOfTree(root, options);
+    const onRead = readingProgress(source, onProgress);
+    let tar: LayerTar | undefined;
+    const root = await readTarTree(source, spool, { pace, signal, onRead, onTar: (found) => (tar = found) });
+    const result = await buildImageOfTree(root, options);
+    return tar === undefined ? result : { ...result, tar };
   }
   using directories = new HostDirectories();
   const root = await readDirectoryTree(source, directories, pace);
@@ -144,10 +150,13 @@ export async function buildImageOfTree(root: DirectoryNode, options: ImageOption
 }
 
 /** Progress of reading a tar, by its length where it has one. */
-function readingProgress(tar: string, onProgress: ImageOptions['onProgress']): TarReading['onRead'] {
+function readingProgress(
+  { tar, blob }: TarSource,
+  onProgress: ImageOptions['onProgress'],
+): TarReading['onRead'] {
   if (onProgress === undefined) return undefined;
-  const stats = statSync(tar, { throwIfNoEntry: false });
-  const totalBytes = stats?.isFile() === true ? stats.size : 0;
+  const stats = blob === undefined ? statSync(tar, { throwIfNoEntry: false }) : undefined;
+  const totalBytes = blob?.size ?? (stats?.isFile() === true ? stats.size : 0);
   return (bytes) => onProgress({ stage: 'reading', inodes: 0, totalInodes: 0, bytes, totalBytes });
 }
 

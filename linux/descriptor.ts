@@ -24,6 +24,13 @@ export class Descriptor implements Disposable {
     return this.#number === undefined;
   }
 
+  /** Gives it away: the caller closes it from now on. */
+  release(): number {
+    const { number } = this;
+    this.#number = undefined;
+    return number;
+  }
+
   [Symbol.dispose](): void {
     if (this.#number === undefined) return;
     const number = this.#number;

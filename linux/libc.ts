@@ -25,6 +25,7 @@ export const native = {
   ioctl: declare<[number, number, Pointer], number>(
     'int ioctl(int fd, unsigned long request, _Inout_ void *arg)',
   ),
+  pipe2: declare<[Buffer, number], number>('int pipe2(_Out_ void *ends, int flags)'),
   flock: declare<[number, number], number>('int flock(int fd, int operation)'),
   mount: declare<[CString, CString, CString | null, number, CString | null], number>(
     'int mount(const void *source, const void *target, const void *type, unsigned long flags, const void *data)',

@@ -15,6 +15,12 @@ if [ -z "${ISHARE_TEST_EROFS_UTILS:-}" ]; then
   [ -x "$ISHARE_TEST_EROFS_UTILS/usr/bin/fsck.erofs" ] ||
     bash scripts/fetch-from-sid.sh "$ISHARE_TEST_EROFS_UTILS" erofs-utils || true
 fi
+# Newer than Debian 12's too: diff proxies are tested with it.
+if [ -z "${ISHARE_TEST_CONTAINERD_2_BIN:-}" ]; then
+  containerd_2=/var/cache/ishare-snapshotter-tests/containerd-2
+  export ISHARE_TEST_CONTAINERD_2_BIN=$containerd_2/bin
+  [ -x "$ISHARE_TEST_CONTAINERD_2_BIN/containerd" ] || bash scripts/fetch-containerd-2.sh "$containerd_2" || true
+fi
 [ -d node_modules ] || npm ci --no-audit --no-fund
 npm run build
 # Some tests serve mounts in the test process itself, which needs the daemon's thread pool.

@@ -1,10 +1,10 @@
 import type { LayerImageProgress } from './image-building';
 
-/** A commit that is not done yet. */
+/** A commit, or the unpacking of a layer, that is not done yet. */
 export interface CommitUnderWay {
   /** Of the active snapshot. */
   readonly key: string;
-  /** That it will have as a committed one. */
+  /** That it will have as a committed one; where a layer is unpacked, the digest of its blob. */
   readonly name: string;
   /** Its image is being made; false: it waits for its turn. */
   readonly building: boolean;

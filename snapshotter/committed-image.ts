@@ -5,6 +5,7 @@ import type { Paths } from './paths';
 import { adoptReadyMadeImage, type ReadyMadeImage } from './ready-made-image';
 import type { SnapshotUsage } from './snapshot-info';
 import type { SnapshotId } from './store/snapshot-table';
+import { adoptUnpackedImage } from './unpacked-image';
 
 /** The image of a snapshot that is being committed, in its place and on disk. */
 export interface CommittedImage {
@@ -25,8 +26,8 @@ export interface ImageMaking {
 }
 
 /**
- * Makes the image of a snapshot: the ready-made one where there is one, else one of the files in its upper directory. Rejects
- * as both ways do; what is at the image's and the digests' place then is to be deleted.
+ * Makes the image of a snapshot: the one that its layer was unpacked into here, or the ready-made one, where there is one, else
+ * one of the files in its upper directory. Rejects as these ways do; what is at the image's and the digests' place then is to be deleted.
  */
 export async function makeCommittedImage(
   paths: Paths,
@@ -34,6 +35,8 @@ export async function makeCommittedImage(
   builder: LayerImageBuilder,
   { signal, onStart, onProgress }: ImageMaking,
 ): Promise<CommittedImage> {
+  const unpacked = await adoptUnpackedImage(paths, id);
+  if (unpacked !== undefined) return { ...(await describe(paths.image(id), unpacked)), trust: 'computed' };
   const adopted = await adoptReadyMadeImage(paths, id);
   if (adopted !== undefined) return { ...(await describe(paths.image(id), adopted)), trust: 'unverified' };
   const built = await builder.build({

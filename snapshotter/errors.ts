@@ -47,6 +47,12 @@ export class UnavailableError extends SnapshotterError {
   readonly status = status.UNAVAILABLE;
 }
 
+/** Somebody else is to do it: containerd asks its next differ then. */
+export class UnimplementedError extends SnapshotterError {
+  override readonly name = 'UnimplementedError';
+  readonly status = status.UNIMPLEMENTED;
+}
+
 /** What is stored contradicts itself, for instance a row without its image. */
 export class DataLossError extends SnapshotterError {
   override readonly name = 'DataLossError';

@@ -1,3 +1,5 @@
+import type { ImageSource, LayerTar } from '../erofs/build';
+
 /** What is known of an image once it is built. */
 export interface BuiltImage {
   /** Length of the file in bytes. */
@@ -7,6 +9,8 @@ export interface BuiltImage {
   readonly nidLimit: number;
   /** SHA-256 of the table of block digests, hexadecimal, where one was asked for. */
   readonly digestsRoot?: string | undefined;
+  /** The tar that it was built from, where that came as a layer's blob. */
+  readonly tar?: LayerTar | undefined;
 }
 
 /** How far the making of an image is; totals are 0 as long as they are not known. */
@@ -19,13 +23,12 @@ export interface LayerImageProgress {
 }
 
 /**
- * Builds the image of a committed layer: `ImageBuilder` of erofs/ in the daemon. The image and its directory entry are
+ * Builds the image of a layer: `ImageBuilder` of erofs/ in the daemon. The image and its directory entry are
  * on disk when it resolves; nothing is left at `target` and `digests` when it rejects.
  */
 export interface LayerImageBuilder {
   build(request: {
-    /** `overlay`: whiteouts and opaque directories of an overlayfs upper directory are kept as such. */
-    readonly source: { readonly directory: string; readonly overlay: true };
+    readonly source: ImageSource;
     readonly target: string;
     /** Where the digests of the image's blocks go. */
     readonly digests: string;

@@ -51,6 +51,20 @@ export class Paths {
     return join(this.snapshot(id), '.erofslayer');
   }
 
+  /** The image of a layer that was unpacked straight into it, until the snapshot is committed. */
+  unpackedImage(id: SnapshotId): string {
+    return join(this.snapshot(id), 'unpacked.erofs');
+  }
+
+  unpackedDigests(id: SnapshotId): string {
+    return join(this.snapshot(id), 'unpacked.digests');
+  }
+
+  /** What is known of the unpacked image; it is there only once the image is whole. */
+  unpackedRecord(id: SnapshotId): string {
+    return join(this.snapshot(id), 'unpacked.json');
+  }
+
   image(id: SnapshotId): string {
     return join(this.images, `${id}.erofs`);
   }

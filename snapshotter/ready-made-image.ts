@@ -10,6 +10,7 @@ import { dropCachedPages } from '../linux/page-cache';
 import { InvalidArgumentError } from './errors';
 import type { Paths } from './paths';
 import type { SnapshotId } from './store/snapshot-table';
+import { syncDirectory } from './sync-directory';
 
 /** What is known of an image that was not built here. */
 export interface ReadyMadeImage {
@@ -110,13 +111,4 @@ async function syncAndForget(file: string): Promise<void> {
   }
   // It is read past the page cache from here on; whoever wrote it has left its pages there.
   dropCachedPages(handle.fd);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  await using handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } catch (error) {
-    throw withSubject(error, directory);
-  }
 }

@@ -1,11 +1,5 @@
 import { once } from 'node:events';
-import {
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  status,
-  type handleUnaryCall,
-} from '@grpc/grpc-js';
+import type { ServerWritableStream } from '@grpc/grpc-js';
 import type { Logger } from 'winston';
 import type {
   Info,
@@ -14,21 +8,13 @@ import type {
   SnapshotsHandlers,
   Timestamp,
 } from '../proto/snapshots';
-import { type GrpcFailure, InvalidArgumentError, toGrpcFailure } from './errors';
+import { InvalidArgumentError } from './errors';
 import { messagesOf } from './list-messages';
-import { brief, checkNames, namesIn } from './request-names';
-import type { PendingCall } from './slow-calls';
 import type { SnapshotInfo } from './snapshot-info';
 import type { Snapshots } from './snapshots';
+import { type CallWatch, toLoggedFailure, unaryCalls } from './unary-calls';
 
 const NS_PER_SECOND = 1_000_000_000n;
-
-/** Told of every call from its beginning to its end. */
-export interface CallWatch {
-  began(call: PendingCall): void;
-  /** Told with the same object. */
-  ended(call: PendingCall): void;
-}
 
 /**
  * Handlers of containerd's snapshots service over `snapshots`, for Server.addService(snapshotsService(), …). `watch` is
@@ -39,12 +25,7 @@ export function snapshotsHandlers(
   logger: Logger,
   watch?: CallWatch,
 ): SnapshotsHandlers {
-  const unary = <Request, Response>(
-    method: string,
-    handle: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
-  ): handleUnaryCall<Request, Response> => {
-    return (call, callback) => void answer(method, call, callback, handle, logger, watch);
-  };
+  const unary = unaryCalls(logger, watch);
   return {
     Prepare: unary('Prepare', async (request) => ({ mounts: await snapshots.prepare(request) })),
     View: unary('View', async (request) => ({ mounts: await snapshots.view(request) })),
@@ -74,31 +55,6 @@ export function snapshotsHandlers(
   };
 }
 
-/** Runs one call and answers it. The signal aborts when the client goes away. */
-async function answer<Request, Response>(
-  method: string,
-  call: ServerUnaryCall<Request, Response>,
-  callback: sendUnaryData<Response>,
-  handle: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
-  logger: Logger,
-  watch: CallWatch | undefined,
-): Promise<void> {
-  const gone = new AbortController();
-  call.on('cancelled', () => {
-    gone.abort();
-  });
-  const pending = { method, keys: namesIn(call.request) };
-  watch?.began(pending);
-  try {
-    checkNames(call.request);
-    callback(null, await handle(call.request, gone.signal));
-  } catch (error) {
-    callback(fail(method, call.request, error, logger));
-  } finally {
-    watch?.ended(pending);
-  }
-}
-
 async function list(
   call: ServerWritableStream<ListSnapshotsRequest, ListSnapshotsResponse>,
   snapshots: Snapshots,
@@ -119,33 +75,9 @@ async function list(
     }
     call.end();
   } catch (error) {
-    call.emit('error', fail('List', call.request, error, logger));
+    call.emit('error', toLoggedFailure('List', call.request, error, logger));
   } finally {
     watch?.ended(pending);
-  }
-}
-
-function fail(method: string, request: unknown, error: unknown, logger: Logger): GrpcFailure {
-  const failure = toGrpcFailure(error);
-  const code = status[failure.code];
-  const log = { method, code, request: brief(request), error };
-  logger.log(levelOf(failure.code), `${method}: ${failure.details}`, log);
-  return failure;
-}
-
-/** What containerd asks for as a matter of course is no news; what is wrong on this side is. */
-function levelOf(code: status): string {
-  switch (code) {
-    case status.NOT_FOUND:
-    case status.ALREADY_EXISTS:
-    case status.CANCELLED:
-      return 'debug';
-    case status.FAILED_PRECONDITION:
-    case status.INVALID_ARGUMENT:
-    case status.UNAVAILABLE:
-      return 'warn';
-    default:
-      return 'error';
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'winston';
 import { SlowWork } from '../ishare/slow-work';
 
-/** A call of the snapshots service that is under way. */
+/** A call of the snapshots or the diff service that is under way. */
 export interface PendingCall {
   readonly method: string;
   /** What snapshots it is about, by key or name; calls that share one wait for each other. */
@@ -12,9 +12,11 @@ export interface SlowCallsOptions {
   readonly logger: Logger;
   /** After how many ms a call is slow. */
   readonly thresholdMs?: number;
-  /** The same for Commit, which makes an image of a whole layer. */
+  /** The same for Commit and Apply, which make an image of a whole layer. */
   readonly commitThresholdMs?: number;
 }
+
+const MAKES_IMAGES: ReadonlySet<string> = new Set(['Commit', 'Apply']);
 
 const DEFAULT_THRESHOLD_MS = 60_000;
 const DEFAULT_COMMIT_THRESHOLD_MS = 600_000;
@@ -29,7 +31,7 @@ export function slowCalls(options: SlowCallsOptions): SlowWork<PendingCall> {
     commitThresholdMs = DEFAULT_COMMIT_THRESHOLD_MS,
   } = options;
   const calls = new SlowWork<PendingCall>({
-    thresholdMs: ({ method }) => (method === 'Commit' ? commitThresholdMs : thresholdMs),
+    thresholdMs: ({ method }) => (MAKES_IMAGES.has(method) ? commitThresholdMs : thresholdMs),
     paceMs: Math.min(thresholdMs, commitThresholdMs) / LOOKS_PER_THRESHOLD,
     onSlow: (call, ageMs) =>
       logger.warn('a call is not answered', {

@@ -9,6 +9,7 @@ import { makeCommittedImage } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
 import { diskUsage } from './disk-usage';
 import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
+import type { LayerTar } from '../erofs/build';
 import { compileFilters } from './filter/filter';
 import { snapshotFields } from './filter/snapshot-fields';
 import { noteDamage, noteDamageIn } from './image-damage';
@@ -30,6 +31,8 @@ import { NO_DOMAIN } from './store/domain-table';
 import type { MetadataStore } from './store/metadata-store';
 import type { Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
+import { unpackLayer, type UnpackRequest } from './layer-unpacking';
+import { discardUnfinishedUnpack } from './unpacked-image';
 
 export interface SnapshotsOptions {
   /** Stays the caller's, to be closed after this. */
@@ -136,18 +139,37 @@ export class Snapshots implements AsyncDisposable {
   async commit(request: CommitRequest): Promise<void> {
     const { key, name, labels } = request;
     if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
-    if (this.#commits.has(key))
-      throw new FailedPreconditionError(`snapshot "${key}" is being committed already`);
     const stored = storableLabels(labels);
-    this.#commits.began(key, name);
-    try {
-      await this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored }));
-    } finally {
-      this.#commits.ended(key);
-    }
+    await this.#showing(key, name, () =>
+      this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored })),
+    );
   }
 
-  /** Commits that are not done yet, in the order in which they came. */
+  /**
+   * Makes the image of a layer straight from its blob, for the active snapshot that the mounts are of. Its upper directory stays
+   * empty, and so do its mounts look until commit() takes the image; unpack() again replaces it. Throws UnimplementedError,
+   * before anything is changed, where somebody else has to unpack the layer.
+   */
+  async unpack(request: UnpackRequest): Promise<LayerTar> {
+    const place = { store: this.#store, paths: this.#paths, builder: this.#options.builder };
+    return unpackLayer(place, request, (key, work) =>
+      this.#showing(key, request.blob.digest, () =>
+        this.#locks.run([key], async () => {
+          try {
+            return await work({
+              onStart: () => this.#commits.building(key),
+              onProgress: (progress) => this.#commits.progressed(key, progress),
+            });
+          } catch (error) {
+            noteDamageIn(this.#store, this.#options.logger, error);
+            throw error;
+          }
+        }),
+      ),
+    );
+  }
+
+  /** Commits and layers being unpacked that are not done yet, in the order in which they came. */
   commitsUnderWay(): CommitUnderWay[] {
     return this.#commits.list();
   }
@@ -243,6 +265,18 @@ export class Snapshots implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Does work on an active snapshot as a part of what is shown as under way; no two such may be about the same. */
+  async #showing<Result>(key: string, name: string, work: () => Promise<Result>): Promise<Result> {
+    if (this.#commits.has(key))
+      throw new FailedPreconditionError(`snapshot "${key}" is being unpacked or committed already`);
+    this.#commits.began(key, name);
+    try {
+      return await work();
+    } finally {
+      this.#commits.ended(key);
+    }
   }
 
   #find(key: string): Snapshot {
@@ -465,5 +499,6 @@ export class Snapshots implements AsyncDisposable {
     const root = parent === undefined ? undefined : await this.#options.readLayerRoot(parent.imagePath);
     await makeSnapshotDirectories(this.#paths, snapshot, root);
     await this.#mountsOf(snapshot);
+    await discardUnfinishedUnpack(this.#paths, snapshot.id);
   }
 }

@@ -12,7 +12,10 @@ import { errorCode } from '../../linux/errno';
 import { tryLockFile } from '../../linux/file-lock';
 import { readMountTable } from '../../linux/mount-table';
 import { adminService } from '../../proto/admin';
+import { diffService } from '../../proto/diff';
 import { snapshotsService } from '../../proto/snapshots';
+import { ContainerdContent } from '../../snapshotter/containerd-content';
+import { diffHandlers } from '../../snapshotter/diff-service';
 import { SnapshotterError } from '../../snapshotter/errors';
 import { noteDamage } from '../../snapshotter/image-damage';
 import { LayerVerification } from '../../snapshotter/layer-verification';
@@ -119,8 +122,11 @@ export class Daemon implements AsyncDisposable {
       }),
     );
     resources.use(await listen('--admin-address', config.admin_address, admin));
+    const { address, content_root: contentRoot } = config.containerd;
+    const content = resources.use(new ContainerdContent({ address, root: contentRoot }));
     const server = new Server();
     server.addService(snapshotsService(), snapshotsHandlers(snapshots, logger, calls));
+    server.addService(diffService(), diffHandlers(snapshots, content, logger, calls));
     resources.use(await listen('--address', config.address, server));
     const { passthrough, takenOver } = await engine.state();
     logger.info('ready', {

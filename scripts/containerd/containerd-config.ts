@@ -8,6 +8,27 @@ export interface ProxySnapshotter {
   readonly socket: string;
   /** Layers come as EROFS images, which containerd 2.1 makes of those that are none: it wants mkfs.erofs 1.9 for that. */
   readonly erofsLayers?: boolean;
+  /** Layers are unpacked by the diff service on the same socket, which only 2.x knows how to use. */
+  readonly unpacksItself?: boolean;
+}
+
+const WALKING = 'walking';
+
+/** A proxy as containerd's configuration has it: a snapshotter, and a differ where it unpacks by itself. */
+function pluginsOf({ name, socket, unpacksItself }: ProxySnapshotter): [string, object][] {
+  const snapshotter: [string, object] = [name, { type: 'snapshot', address: socket }];
+  if (unpacksItself !== true) return [snapshotter];
+  return [snapshotter, [diffProxyOf(name), { type: 'diff', address: socket }]];
+}
+
+/** The differ that unpacks layers for a proxy. */
+function differOf({ name, erofsLayers, unpacksItself }: ProxySnapshotter): string {
+  if (unpacksItself === true) return diffProxyOf(name);
+  return erofsLayers === true ? 'erofs' : WALKING;
+}
+
+function diffProxyOf(snapshotter: string): string {
+  return `${snapshotter}-diff`;
 }
 
 export interface ContainerdLayout {
@@ -46,9 +67,7 @@ export function containerdConfig(layout: ContainerdLayout): string {
     ...(layout.proxies.length === 0
       ? {}
       : {
-          proxy_plugins: Object.fromEntries(
-            layout.proxies.map(({ name, socket }) => [name, { type: 'snapshot', address: socket }]),
-          ),
+          proxy_plugins: Object.fromEntries(layout.proxies.flatMap(pluginsOf)),
         }),
     plugins: {
       'io.containerd.internal.v1.opt': { path: layout.optional },
@@ -63,15 +82,27 @@ function modernPlugins(layout: ContainerdLayout): Record<string, object> {
     'io.containerd.nri.v1.nri': { disable: true },
     'io.containerd.transfer.v1.local': {
       unpack_config: [
-        ...layout.unpackFor.map((snapshotter) => ({ platform: layout.platform, snapshotter })),
         ...(layout.unpackForErofs === true
           ? [{ platform: layout.platform, snapshotter: 'erofs', differ: 'erofs' }]
           : []),
-        ...layout.proxies.map(({ name, erofsLayers }) => ({
+        // Each with its differ: where none is named containerd takes the first of all, and a proxy may be that.
+        ...layout.unpackFor.map((snapshotter) => ({
           platform: layout.platform,
-          snapshotter: name,
-          ...(erofsLayers === true ? { differ: 'erofs' } : {}),
+          snapshotter,
+          differ: WALKING,
         })),
+        ...layout.proxies.map((proxy) => ({
+          platform: layout.platform,
+          snapshotter: proxy.name,
+          differ: differOf(proxy),
+        })),
+      ],
+    },
+    // For clients that unpack by themselves.
+    'io.containerd.service.v1.diff-service': {
+      default: [
+        ...layout.proxies.filter(({ unpacksItself }) => unpacksItself).map(({ name }) => diffProxyOf(name)),
+        WALKING,
       ],
     },
     ...(layout.proxies.some(({ erofsLayers }) => erofsLayers)

@@ -99,7 +99,7 @@ export class PrivateContainerd implements AsyncDisposable {
       fifos: join(directory, 'fifo'),
     };
     for (const path of Object.values(paths)) await mkdir(path, { recursive: true, mode: 0o700 });
-    const socket = join(directory, 'c.sock');
+    const { socket } = containerdPlaces(directory);
     await writeFile(
       join(directory, CONFIGURATION),
       containerdConfig({
@@ -326,6 +326,14 @@ export class PrivateContainerd implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Where a private containerd in this directory has its socket, and its content store. */
+export function containerdPlaces(directory: string): { readonly socket: string; readonly content: string } {
+  return {
+    socket: join(directory, 'c.sock'),
+    content: join(directory, 'root', 'io.containerd.content.v1.content'),
+  };
 }
 
 /** The version that a containerd binary names; 1.x and 2.x print `containerd SOURCE VERSION REVISION`. */

@@ -24,7 +24,10 @@ test('the file for containerd 1.x names the default socket', async () => {
 test('the file for containerd 2.x names the default socket and root', async () => {
   expect(await load('containerd-2.x.toml')).toMatchObject({
     version: 3,
-    proxy_plugins: { ishare: { ...proxy, exports: { root: defaults.root } } },
+    proxy_plugins: {
+      ishare: { ...proxy, exports: { root: defaults.root } },
+      'ishare-diff': { ...proxy, type: 'diff' },
+    },
     plugins: { 'io.containerd.cri.v1.images': { snapshotter: 'ishare' } },
   });
 });

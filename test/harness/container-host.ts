@@ -5,7 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'smol-toml';
 import { unmount } from '../../linux/mount';
 import { CtrError } from '../../scripts/containerd/ctr-error';
-import { PrivateContainerd, type CtrOptions } from '../../scripts/containerd/private-containerd';
+import {
+  containerdPlaces,
+  PrivateContainerd,
+  type CtrOptions,
+} from '../../scripts/containerd/private-containerd';
 import { CHECKOUT, PrivateSnapshotter } from '../../scripts/containerd/private-snapshotter';
 import type { WrittenImage } from '../../scripts/oci/oci-archive';
 import { runCommand } from '../../scripts/process/command';
@@ -26,6 +30,17 @@ export interface DaemonSettings {
   };
 }
 
+export interface HostOptions {
+  /** A directory with programs that containerd is to find before those of PATH. */
+  readonly programs?: string;
+  /** Where another containerd lies than the one that the tests use. */
+  readonly binaryDirectory?: string;
+  /** Daemons whose layers are unpacked by their own diff service, by how that reads the blobs; containerd 2.x. */
+  readonly directly?: Readonly<Record<string, 'file' | 'socket'>>;
+  /** Added to the environment of the daemons. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Where a snapshot is to be found: containerd keeps them apart by namespace and by snapshotter. */
 export interface Place {
   readonly namespace: string;
@@ -36,6 +51,9 @@ export interface Place {
 const GC_ROOT = 'containerd.io/gc.root=test';
 
 const START_LIMIT = 30_000;
+
+/** Below the host's directory: containerd's own. */
+const CONTAINERD = 'c';
 
 /** Below the host's directory: where trees are mounted. */
 const TREES = 'trees';
@@ -77,25 +95,28 @@ export class ContainerHost implements AsyncDisposable {
     private readonly daemons: ReadonlyMap<string, Daemon>,
   ) {}
 
-  /**
-   * `programs`: a directory with programs that containerd is to find before those of PATH. `environment` is added to
-   * that of the daemons.
-   */
   static async start(
     settings: Readonly<Record<string, DaemonSettings>>,
-    programs?: string,
-    environment: Readonly<Record<string, string>> = {},
+    options: HostOptions = {},
   ): Promise<ContainerHost> {
     const ownership = new Ownership();
     try {
       const { path } = ownership.own(await TemporaryDirectory.create('ishare-e2e'));
+      const { directly = {}, ...containerdOptions } = options;
       const daemons = new Map<string, Daemon>();
+      const places = containerdPlaces(join(path, CONTAINERD));
       for (const [name, setting] of Object.entries(settings)) {
         const snapshotter = ownership.own(
           await PrivateSnapshotter.start({
             directory: join(path, name),
-            configuration: stringify(setting),
-            environment,
+            configuration: stringify({
+              ...setting,
+              containerd: {
+                address: places.socket,
+                ...(directly[name] === 'file' ? { content_root: places.content } : {}),
+              },
+            }),
+            environment: options.environment ?? {},
           }),
         );
         daemons.set(name, { snapshotter, ishare: new IshareCommand(snapshotter.adminSocket) });
@@ -104,12 +125,13 @@ export class ContainerHost implements AsyncDisposable {
         name,
         socket: snapshotter.socket,
         erofsLayers: settings[name]?.erofs_layers === true,
+        unpacksItself: directly[name] !== undefined,
       }));
       const containerd = ownership.own(
         await PrivateContainerd.start({
-          directory: join(path, 'c'),
+          directory: join(path, CONTAINERD),
           proxies,
-          ...(programs === undefined ? {} : { programs }),
+          ...containerdOptions,
         }),
       );
       return new ContainerHost(ownership, path, containerd, daemons);

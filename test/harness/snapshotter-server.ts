@@ -1,7 +1,10 @@
 import { Server } from '@grpc/grpc-js';
 import { createLogger } from 'winston';
 import { ImageBuilder } from '../../erofs/build-worker';
+import { diffService } from '../../proto/diff';
 import { snapshotsService } from '../../proto/snapshots';
+import { ContainerdContent } from '../../snapshotter/containerd-content';
+import { diffHandlers } from '../../snapshotter/diff-service';
 import { readLayerRoot } from '../../snapshotter/layer-root';
 import { Paths } from '../../snapshotter/paths';
 import { snapshotsHandlers } from '../../snapshotter/service';
@@ -22,6 +25,8 @@ interface Parts {
   readonly layers: KernelLayerServer;
   readonly snapshots: Snapshots;
   readonly client: SnapshotsConnection;
+  /** Directory of a content store, for the blobs that the diff service is to unpack. */
+  readonly contentRoot: string;
 }
 
 /** The snapshots service over the kernel's EROFS, in this process, on a socket and a root directory of its own. */
@@ -77,7 +82,12 @@ async function assemble(
   );
   const server = new Server();
   server.addService(snapshotsService(), snapshotsHandlers(snapshots, silentLogger));
+  const contentRoot = scratch.in('content');
+  const content = ownership.own(
+    new ContainerdContent({ address: scratch.in('run', 'nobody.sock'), root: contentRoot }),
+  );
+  server.addService(diffService(), diffHandlers(snapshots, content, silentLogger));
   ownership.own(await SocketServer.listen(socket, server));
   const client = ownership.own(new SnapshotsConnection(socket));
-  return { paths, socket, store, layers, snapshots, client };
+  return { contentRoot, paths, socket, store, layers, snapshots, client };
 }

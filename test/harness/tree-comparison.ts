@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream, type BigIntStats, type Dirent } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { getXattr, listXattrs } from '../../linux/xattr';
+
+/** Files below this size (bytes) are read at once. */
+const SMALL = 65_536n;
 
 /** What one entry of a tree is, in words that can be compared and read. */
 export interface TreeEntry {
@@ -63,7 +66,7 @@ async function describeEntry(
     mode: (stat.mode & 0o7777n).toString(8),
     owner: `${stat.uid}:${stat.gid}`,
     modified: stat.mtimeNs.toString(),
-    ...(stat.isFile() ? { size: stat.size.toString(), content: await digestOf(path) } : {}),
+    ...(stat.isFile() ? { size: stat.size.toString(), content: await digestOf(path, stat.size) } : {}),
     ...(stat.isSymbolicLink() ? { target: (await readlink(path, 'buffer')).toString('latin1') } : {}),
     ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { device: stat.rdev.toString() } : {}),
     ...(linkedWith === undefined ? {} : { linkedWith }),
@@ -106,8 +109,10 @@ function typeOf(stat: BigIntStats): string {
   return TYPES.get(Number(stat.mode) & constants.S_IFMT) ?? `mode ${stat.mode.toString(8)}`;
 }
 
-async function digestOf(path: Buffer): Promise<string> {
+async function digestOf(path: Buffer, size: bigint): Promise<string> {
   const hash = createHash('sha256');
+  // Without a stream for each of many small files.
+  if (size < SMALL) return hash.update(await readFile(path)).digest('hex');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');
 }

@@ -32,7 +32,10 @@ const able =
     await writeFile(join(programs, 'mkfs.erofs'), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
     const settings = { domains: { default: 'one' } };
     host = ownership.own(
-      await ContainerHost.start({ ishare: { ...settings, erofs_layers: true }, plain: settings }, programs),
+      await ContainerHost.start(
+        { ishare: { ...settings, erofs_layers: true }, plain: settings },
+        { programs },
+      ),
     );
   });
 

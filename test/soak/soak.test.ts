@@ -47,8 +47,7 @@ test(
     const heaps = join(directory.path, 'heaps');
     await using host = await ContainerHost.start(
       { ishare: { domains: { default: 'one' } } },
-      undefined,
-      collectingEnvironment(heaps),
+      { environment: collectingEnvironment(heaps) },
     );
     const { snapshotter } = host.daemon(place.snapshotter);
     const rounds = new SoakRounds(host, place, await makeSoakImages(host.directory));

@@ -53,6 +53,12 @@ export class DamagedCompressionError extends TarError {
   readonly code = 'ERR_EROFS_TAR_COMPRESSION';
 }
 
+/** The bytes of a layer's blob are not those that its descriptor names. */
+export class WrongBlobError extends ImageBuildError {
+  override readonly name = 'WrongBlobError';
+  readonly code = 'ERR_EROFS_TAR_BLOB';
+}
+
 /** A path of the stream for a message. */
 export function shownPath(path: Buffer): string {
   const text = path.subarray(0, SHOWN_NAME).toString('utf8');

@@ -3,9 +3,11 @@ import type { ContentSource } from '../content';
 import type { Pace } from '../pace';
 import type { Spool, SpooledStretch } from '../spool';
 import type { DirectoryNode } from '../tree';
+import { asContainerd } from './as-containerd';
 import { ByteStream } from './byte-stream';
 import { decompressed } from './decompression';
 import { openInput } from './input';
+import { checkedBlob, TarMeter, type LayerBlob, type LayerTar } from './layer-blob';
 import { LayerTree } from './layer-tree';
 import { inheritAttributes } from './lower-directories';
 import type { SparseFile } from './sparse';
@@ -16,6 +18,11 @@ export interface TarSource {
   readonly tar: string;
   /** Images of the layers below, topmost first: they give directories their attributes that no entry is about. */
   readonly lower?: readonly string[] | undefined;
+  /**
+   * The tar comes as the blob of an image's layer. It is checked against this, and read exactly as containerd unpacks it;
+   * `lower` are all layers below then, so that the lowest one has no whiteouts.
+   */
+  readonly blob?: LayerBlob | undefined;
 }
 
 export interface TarReading {
@@ -24,6 +31,8 @@ export interface TarReading {
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with how many bytes of `tar`, compressed as they are, were read. */
   readonly onRead?: ((bytes: number) => void) | undefined;
+  /** Told of the tar that was in a blob, once it is read. */
+  readonly onTar?: ((tar: LayerTar) => void) | undefined;
 }
 
 /** Bytes behind the end of the tar that are read at once, to no purpose. */
@@ -35,7 +44,7 @@ const REST_PIECE = 1024 * 1024;
  * used; memory grows with the number of entries, not with their contents. The stream is read to its end, so that damage
  * behind the last entry is found, and whoever writes to a fifo can finish.
  *
- * Throws TarErrors for what is wrong with the stream, DependentUpperError for attributes of overlayfs that no layer can
+ * Throws TarErrors for what is wrong with the stream, WrongBlobError where it is not the blob, DependentUpperError for attributes of overlayfs that no layer can
  * have, UnrepresentableError where the tar is a directory, ErofsErrors about the images below, and errors of system calls
  * as they come.
  */
@@ -47,10 +56,12 @@ export async function readTarTree(
   const { pace, signal } = reading;
   signal?.throwIfAborted();
   try {
-    await using stream = new TarStream(source.tar, reading);
-    const tree = await readTree(source.tar, stream.bytes, spool, pace);
-    await inheritAttributes(tree.root, tree.implied, source.lower ?? [], pace);
-    return tree.finished();
+    await using stream = new TarStream(source, reading);
+    const tree = await readTree(source, stream.bytes, spool, pace);
+    if (stream.meter !== undefined) reading.onTar?.(stream.meter.result());
+    const { blob, lower = [] } = source;
+    await inheritAttributes(tree.root, tree.implied, lower, pace);
+    return tree.finished(blob !== undefined && lower.length === 0);
   } catch (error) {
     // Streams that are aborted fail with an error of their own.
     signal?.throwIfAborted();
@@ -58,12 +69,18 @@ export async function readTarTree(
   }
 }
 
-async function readTree(tar: string, bytes: ByteStream, spool: Spool, pace: Pace): Promise<LayerTree> {
-  const reader = new TarReader(tar, bytes);
-  const tree = new LayerTree();
+async function readTree(
+  { tar, blob }: TarSource,
+  bytes: ByteStream,
+  spool: Spool,
+  pace: Pace,
+): Promise<LayerTree> {
+  const fromBlob = blob !== undefined;
+  const reader = new TarReader(blob?.digest ?? tar, bytes, fromBlob);
+  const tree = new LayerTree(!fromBlob);
   for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
     const content = entry.kind === 'file' ? await spooled(reader, entry.file, spool, pace) : undefined;
-    tree.add({ ...entry, content });
+    tree.add({ ...(fromBlob ? asContainerd(entry) : entry), content });
     if (pace.due()) await pace.breathe();
   }
   while ((await bytes.some(REST_PIECE)) !== undefined) if (pace.due()) await pace.breathe();
@@ -93,13 +110,22 @@ async function spooled(
 /** The open stream of a tar. */
 class TarStream implements AsyncDisposable {
   readonly bytes: ByteStream;
+  /** Knows the tar once it is read; for blobs alone. */
+  readonly meter: TarMeter | undefined;
   readonly #source: Readable;
   readonly #pieces: AsyncGenerator<Buffer, void>;
 
-  constructor(tar: string, { signal, onRead }: TarReading) {
+  constructor({ tar, blob }: TarSource, { signal, onRead }: TarReading) {
     this.#source = openInput(tar);
     if (signal !== undefined) addAbortSignal(signal, this.#source);
-    this.#pieces = decompressed(counted(this.#source, onRead), tar);
+    const pieces = counted(this.#source, onRead);
+    if (blob === undefined) {
+      this.#pieces = decompressed(pieces, tar);
+    } else {
+      this.meter = new TarMeter();
+      const { digest } = blob;
+      this.#pieces = this.meter.metered(decompressed(checkedBlob(pieces, blob, digest), digest));
+    }
     this.bytes = new ByteStream(this.#pieces);
   }
 

@@ -45,7 +45,7 @@ export type PlacedEntry = TarEntry & { readonly content: ContentSource | undefin
  * - `.wh.` names hide what the layers below have; see HiddenNames.
  *
  * Unlike containerd, and like GNU tar, it takes the attributes of an entry for the root itself, `trusted.` attributes,
- * times before 1970, and PAX records that are for all entries.
+ * times before 1970, and PAX records that are for all entries; see asContainerd for what is to be the same in these too.
  *
  * Errors are ImpossibleEntryErrors naming the entry.
  */
@@ -55,6 +55,9 @@ export class LayerTree {
   readonly #hidden = new HiddenNames();
   /** Directories with names of aufs, which stay until the end: old layers have hard links to such. */
   readonly #withPrivateNames = new Set<DirectoryNode>();
+
+  /** @param rootEntries whether an entry for the root itself counts. */
+  constructor(private readonly rootEntries = true) {}
 
   add(entry: PlacedEntry): void {
     const path = insideRoot(entry.name);
@@ -83,14 +86,18 @@ export class LayerTree {
     this.#place(parent, checkedName(name, entry), entry);
   }
 
-  /** The whole tree, once all entries are in it and implied directories have the attributes that they are to have. */
-  finished(): DirectoryNode {
+  /**
+   * The whole tree, once all entries are in it and implied directories have the attributes that they are to have.
+   *
+   * @param bottom no layer lies below it, so there is nothing to hide.
+   */
+  finished(bottom = false): DirectoryNode {
     for (const directory of this.#withPrivateNames) {
       for (const name of directory.entries.keys()) {
         if (whiteoutName(name).kind === 'private') directory.entries.delete(name);
       }
     }
-    this.#hidden.settle();
+    if (!bottom) this.#hidden.settle();
     return this.root;
   }
 
@@ -106,7 +113,7 @@ export class LayerTree {
         `the name is that of the root, which cannot be a ${entry.kind}`,
       );
     }
-    this.#setAttributes(this.root, entry);
+    if (this.rootEntries) this.#setAttributes(this.root, entry);
   }
 
   #place(parent: DirectoryNode, name: EntryName, entry: PlacedEntry): void {

@@ -29,7 +29,9 @@ export async function inheritAttributes(
   pace: Pace,
 ): Promise<void> {
   if (implied.size === 0 || lower.length === 0) return;
-  await using images = await OpenImages.open(lower);
+  // Mostly the root alone, which the topmost layer has: of a long chain the others need not be opened then.
+  const needed = implied.size === 1 && implied.has(root) ? lower.slice(0, 1) : lower;
+  await using images = await OpenImages.open(needed);
   const top = await roots(images.list);
   const pending: { node: DirectoryNode; merged: MergedDirectory }[] = [{ node: root, merged: top }];
   let left = implied.size;

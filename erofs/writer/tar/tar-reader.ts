@@ -29,6 +29,8 @@ export class TarReader {
     /** Path of the tar. */
     private readonly tar: string,
     private readonly stream: ByteStream,
+    /** PAX records that are for all entries (type `g`) count for none, as for Go. */
+    private readonly withoutGlobals = false,
   ) {
     this.#place = { tar, offset: 0 };
   }
@@ -93,7 +95,7 @@ export class TarReader {
       }
       case TYPE.PAX_GLOBAL: {
         const bytes = await this.#extension(header);
-        this.#decoded(() => this.#global.add(parsePaxRecords(bytes)));
+        if (!this.withoutGlobals) this.#decoded(() => this.#global.add(parsePaxRecords(bytes)));
         return true;
       }
       case TYPE.GNU_LONG_NAME:
