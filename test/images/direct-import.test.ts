@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { eventually } from '../../linux/testing/eventually';
@@ -112,6 +112,23 @@ describeWhereAble('with containerd 2 (1.x knows no diff proxies)', () => {
     expect((await stat(join(tree.path, 'large'))).size).toBe(bytes);
     const added = (await filesOfSnapshots('file')).filter((name) => !before.includes(name));
     expect(added.filter((name) => name.endsWith('.erofs'))).toHaveLength(1);
+  });
+
+  test('what is not for it is done by the walking differ: layers for other snapshotters, and layers of changes', async () => {
+    const image = await large('local', 100_000);
+    // The client unpacks, through containerd's diff service, which asks both of our differs first.
+    for (const snapshotter of ['overlayfs', 'file'])
+      await host.containerd.ctr(
+        ['images', 'import', '--local', '--snapshotter', snapshotter, image.archive],
+        { namespace: `${namespace}-local` },
+      );
+    const place = { namespace: `${namespace}-local`, snapshotter: 'file' };
+    const tree = await host.mountTree(image, place);
+    await writeFile(join(tree.path, 'changed'), 'changed');
+    tree.unmount();
+    const words = ['diff', '--media-type', 'application/vnd.oci.image.layer.v1.tar', tree.key];
+    const layer = await host.containerd.ctr(['snapshots', '--snapshotter', 'file', ...words], place);
+    expect(layer).toContain('changed');
   });
 
   test('two images that are imported at the same time are both whole', async () => {
