@@ -53,6 +53,8 @@ export class BuildThread {
     /** How long it stays without work, and how old it becomes at least (ms). */
     private readonly life: { readonly idleTimeout: number; readonly leastAge: number },
     private readonly onFree: () => void,
+    /** It has had no work for a while, and stays. */
+    private readonly onRest: () => void,
     private readonly onExit: () => void,
   ) {
     this.#worker = worker;
@@ -143,11 +145,19 @@ export class BuildThread {
   #rest(): void {
     this.#worker.unref();
     const { idleTimeout, leastAge } = this.life;
-    const delay = Math.max(idleTimeout, this.#born + leastAge - performance.now());
-    this.#idle = setTimeout(() => {
+    const age = performance.now() - this.#born;
+    const end = (): void => {
       this.#ending = true;
       void this.#worker.terminate();
-    }, delay).unref();
+    };
+    this.#idle = setTimeout(() => {
+      if (age + idleTimeout >= leastAge) {
+        end();
+        return;
+      }
+      this.onRest();
+      this.#idle = setTimeout(end, leastAge - age - idleTimeout).unref();
+    }, idleTimeout).unref();
   }
 
   async #bury(exitCode: number): Promise<void> {

@@ -109,15 +109,20 @@ export class ImageBuilder implements AsyncDisposable {
       this.#startWorker(),
       this.#life,
       () => this.#dispatch(),
+      () => this.#tidy(),
       () => {
         this.#threads.delete(thread);
         this.#dispatch();
-        // The C library keeps what threads have freed, some MB of each, and never comes to an end of it.
-        if (this.#threads.size === 0) returnFreeMemory();
+        this.#tidy();
       },
     );
     this.#threads.add(thread);
     return thread;
+  }
+
+  /** The C library keeps what threads have freed, some MB of each, and never comes to an end of it. */
+  #tidy(): void {
+    if ([...this.#threads].every((thread) => thread.free)) returnFreeMemory();
   }
 
   #startWorker(): Worker {

@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 // eslint-disable-next-line no-restricted-imports -- the codecs of the system, and nothing else, are called from here
-import koffi from 'koffi';
+import type Koffi from 'koffi';
 import { CodecError, MissingCodecError } from './codec-error';
 
 /**
@@ -8,6 +9,16 @@ import { CodecError, MissingCodecError } from './codec-error';
  *
  * Asynchronous calls run on libuv's thread pool.
  */
+
+/**
+ * koffi, loaded when a codec is first called for: it frees nothing of what it makes for a thread, and threads that only hash
+ * come and go.
+ */
+function koffi(): typeof Koffi {
+  loadedKoffi ??= createRequire(__filename)('koffi') as typeof Koffi;
+  return loadedKoffi;
+}
+let loadedKoffi: typeof Koffi | undefined;
 
 type Callback<Result> = (error: unknown, result: Result) => void;
 type NativeFunction<Arguments extends unknown[], Result> = ((...args: Arguments) => Result) & {
@@ -29,7 +40,7 @@ export function systemLibrary<Functions>(
 
 function load(file: string): Declare {
   try {
-    const handle = koffi.load(file);
+    const handle = koffi().load(file);
     return <Arguments extends unknown[], Result>(prototype: string) =>
       handle.func(prototype) as NativeFunction<Arguments, Result>;
   } catch (error) {
@@ -184,7 +195,7 @@ export async function decodeZstdPart(input: Buffer, output: Buffer, windowLog: n
 /** ZSTD_inBuffer and ZSTD_outBuffer: address, size and position, 8 bytes each. `bytes` must be kept by the caller. */
 export function zstdBuffer(bytes: Buffer): Buffer {
   const struct = Buffer.alloc(24);
-  struct.writeBigUInt64LE(koffi.address(bytes), 0);
+  struct.writeBigUInt64LE(koffi().address(bytes), 0);
   struct.writeBigUInt64LE(BigInt(bytes.length), 8);
   return struct;
 }
@@ -222,9 +233,9 @@ export async function decodeMicroLzma(
   const started = microDecoder(stream, input.length, output.length, exact, dictionarySize);
   if (started !== LZMA_OK) throw new CodecError(`liblzma refuses to start: ${started}`);
   try {
-    stream.writeBigUInt64LE(koffi.address(input), LZMA_STREAM.NEXT_IN);
+    stream.writeBigUInt64LE(koffi().address(input), LZMA_STREAM.NEXT_IN);
     stream.writeBigUInt64LE(BigInt(input.length), LZMA_STREAM.AVAILABLE_IN);
-    stream.writeBigUInt64LE(koffi.address(output), LZMA_STREAM.NEXT_OUT);
+    stream.writeBigUInt64LE(koffi().address(output), LZMA_STREAM.NEXT_OUT);
     stream.writeBigUInt64LE(BigInt(output.length), LZMA_STREAM.AVAILABLE_OUT);
     const result = await call(code, [stream, LZMA_FINISH], [input, output]);
     const missing = stream.readBigUInt64LE(LZMA_STREAM.AVAILABLE_OUT);

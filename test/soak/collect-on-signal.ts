@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
+import { returnFreeMemory } from '../../linux/free-memory';
 import { allocatedBytes } from '../../linux/testing/malloc-usage';
 import { HEAP_FILE } from './collected-memory';
 
@@ -19,6 +20,8 @@ function collect(round: number): void {
   collectGarbage();
   collectGarbage();
   const { heapUsed } = process.memoryUsage();
+  // What the other threads had to free was freed in the pass before.
+  if (isMainThread) returnFreeMemory();
   // The heaps are a thread's own; what the C library has given out belongs to all.
   const allocated = isMainThread ? allocatedBytes() : 0;
   if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${heapUsed} ${allocated}\n`);
