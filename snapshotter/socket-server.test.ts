@@ -171,3 +171,15 @@ test('a path of 107 bytes works, one of 108 is refused as too long', async () =>
   await mkdir(join(directory, 'd'.repeat(room)));
   expect(await problemOf(join(directory, 'd'.repeat(room), 's'))).toBe('path-too-long');
 });
+
+test('a server that never says that it has shut down keeps nobody waiting', async () => {
+  // As that of grpc-js does now and then where a connection breaks while it is being set up.
+  class SilentServer extends Server {
+    override tryShutdown(): void {
+      this.forceShutdown();
+    }
+  }
+  const server = await SocketServer.listen(join(directory, 's.sock'), new SilentServer());
+  await server.close(50);
+  expect(await readdir(directory)).toEqual([]);
+});

@@ -85,6 +85,8 @@ export class SocketServer implements AsyncDisposable {
     await new Promise<void>((done) => {
       const limit = setTimeout(() => {
         this.#server.forceShutdown();
+        // Where a connection broke at the wrong moment grpc-js never calls back.
+        done();
       }, drainMs);
       this.#server.tryShutdown(() => {
         clearTimeout(limit);

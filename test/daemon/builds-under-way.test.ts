@@ -59,8 +59,11 @@ test('layers that wait for their images are listed, and a client that goes away 
   const patient = await begin('patient', 4096);
   await eventually('all are known', async () => (await builds()).length === 3);
   expect(await builds()).toEqual(['large: is made', 'given up: waits', 'patient: waits']);
-  const text = await ishare.text('status');
-  expect(text).toMatch(/builds +1 of 1 at once, 2 waiting, the oldest for \d+s; .* of 100\.0 MiB written/);
+  await eventually('it says how far it is', async () =>
+    /builds +1 of 1 at once, 2 waiting, the oldest for \d+s; .* of 100\.0 MiB written/.test(
+      await ishare.text('status'),
+    ),
+  );
 
   given.call.cancel();
   expect(await given.code).toBe(status.CANCELLED);
