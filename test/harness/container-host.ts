@@ -26,6 +26,7 @@ export interface DaemonSettings {
   readonly verify_on_read?: boolean;
   readonly build?: {
     readonly encoder: string;
+    readonly level?: number;
     readonly rules?: readonly { readonly pattern: string; readonly encoder: string }[];
   };
 }

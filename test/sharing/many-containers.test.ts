@@ -10,6 +10,8 @@ const LONG = process.env['ISHARE_TEST_LONG'] === '1';
 const CONTAINERS = LONG ? 100 : 20;
 const IMAGES = LONG ? 10 : 5;
 const LAYER_MIB = LONG ? 1024 : 100;
+/** So that the small layer is not committed before the first container starts. */
+const LEVEL = LONG ? 3 : 19;
 /** All of them start on the same processors at once. */
 const RUN_LIMIT_MS = 240_000;
 
@@ -20,7 +22,7 @@ let daemon: Daemon;
 
 beforeAll(async () => {
   host = await ContainerHost.start({
-    ishare: { domains: { default: 'one' }, build: { encoder: 'zstd' } },
+    ishare: { domains: { default: 'one' }, build: { encoder: 'zstd', level: LEVEL } },
   });
   daemon = host.daemon('ishare');
 }, 60_000);
