@@ -2,8 +2,6 @@ import { appendFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
-import { returnFreeMemory } from '../../linux/free-memory';
-import { allocatedBytes } from '../../linux/testing/malloc-usage';
 import { HEAP_FILE } from './collected-memory';
 
 /**
@@ -15,26 +13,38 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const file = process.env[HEAP_FILE];
 const channel = new BroadcastChannel('soak');
 
-function collect(round: number): void {
+function collect(): number {
   // Finalizers that one collection runs may make more garbage.
   collectGarbage();
   collectGarbage();
-  const { heapUsed } = process.memoryUsage();
-  // What the other threads had to free was freed in the pass before.
-  if (isMainThread) returnFreeMemory();
-  // The heaps are a thread's own; what the C library has given out belongs to all.
-  const allocated = isMainThread ? allocatedBytes() : 0;
+  return process.memoryUsage().heapUsed;
+}
+
+function tell(round: number, heapUsed: number, allocated: number): void {
   if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${heapUsed} ${allocated}\n`);
 }
 
 let rounds = 0;
-channel.onmessage = (event) => collect((event as { data: number }).data);
+channel.onmessage = (event) => tell((event as { data: number }).data, collect(), 0);
 // It keeps no thread alive.
 channel.unref();
 if (isMainThread) {
   process.on('SIGUSR2', () => {
     rounds += 1;
     channel.postMessage(rounds);
-    collect(rounds);
+    void collectForAll(rounds);
   });
+}
+
+/** The heaps are a thread's own; what the C library has given out belongs to all. */
+async function collectForAll(round: number): Promise<void> {
+  const heapUsed = collect();
+  // Not in other threads: what koffi makes for each of them would be a leak that the daemon itself does not have.
+  const [{ returnFreeMemory }, { allocatedBytes }] = await Promise.all([
+    import('../../linux/free-memory.js'),
+    import('../../linux/testing/malloc-usage.js'),
+  ]);
+  // What other threads had to free was freed in the pass before.
+  returnFreeMemory();
+  tell(round, heapUsed, allocatedBytes());
 }

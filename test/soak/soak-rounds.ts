@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holderLives } from '../../ishare/takeover/holder';
+import { readMountTable } from '../../linux/mount-table';
 import { CHECKOUT } from '../../scripts/containerd/private-snapshotter';
 import { CommandError, runCommand } from '../../scripts/process/command';
 import { Pseudorandom } from '../erofs/compressible-tree';
@@ -17,6 +19,8 @@ const SETTLE_LIMIT = 30_000;
 /** After this long without work layers are detached, and threads end that are old enough (ms). */
 const IDLE_MS = 5_500;
 const ATTEMPTS = 5;
+/** Of each log, when a round fails. */
+const LAST_LINES = 25;
 
 /** What the rounds did so far. */
 export interface Tally {
@@ -66,8 +70,21 @@ export class SoakRounds {
       await this.#compareIdle();
     } catch (error) {
       const repeat = `ISHARE_SOAK_SEED=${seed} begins with this round${keepDaemon ? ' (the daemon was kept)' : ''}`;
-      throw new Error(`${repeat}:\n  ${this.#story.join('\n  ')}\n${messageOf(error)}`, { cause: error });
+      const told = [`${repeat}:`, ...this.#story.map((line) => `  ${line}`), messageOf(error)];
+      throw new Error([...told, ...(await this.#evidence())].join('\n'), { cause: error });
     }
+  }
+
+  /** What goes with the host: its mounts, and the ends of both logs. */
+  async #evidence(): Promise<string[]> {
+    const mounts = (await readMountTable()).filter(({ target }) =>
+      target.startsWith(`${this.host.directory}/`),
+    );
+    const logs = [this.#daemon.snapshotter.logFile, this.host.containerd.logFile];
+    const ends = await Promise.all(
+      logs.map(async (log) => (await readFile(log, 'utf8')).split('\n').slice(-LAST_LINES)),
+    );
+    return [...mounts.map(({ target, superOptions }) => `${target} ${superOptions.join()}`), ...ends.flat()];
   }
 
   async #act(random: Pseudorandom, keepDaemon: boolean): Promise<void> {
