@@ -1,5 +1,5 @@
 import { readTakeoverState } from '../../ishare/takeover/takeover-state';
-import { holderLives, type HolderIdentity } from '../../ishare/takeover/holder';
+import { endHolder, holderLives, type HolderIdentity } from '../../ishare/takeover/holder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pseudorandom } from '../erofs/compressible-tree';
 import type { ContainerHost } from '../harness/container-host';
@@ -59,7 +59,7 @@ export class Disturbances {
     const { state } = this.host.daemon(this.name).snapshotter;
     const holder = (await readTakeoverState(state))?.holder;
     if (holder === undefined) throw new Error('there is no holder');
-    process.kill(holder.pid, 'SIGKILL');
+    await endHolder(holder);
     this.ended.push(holder);
     const deadline = Date.now() + HOLDER_LIMIT_MS;
     for (;;) {
