@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holderLives } from '../../ishare/takeover/holder';
@@ -75,16 +75,27 @@ export class SoakRounds {
     }
   }
 
-  /** What goes with the host: its mounts, and the ends of both logs. */
+  /** What goes with the host: its mounts with what their roots and layers hold, and the ends of both logs. */
   async #evidence(): Promise<string[]> {
     const mounts = (await readMountTable()).filter(({ target }) =>
       target.startsWith(`${this.host.directory}/`),
+    );
+    const layers = mounts.flatMap(({ superOptions }) =>
+      superOptions.flatMap((option) => (option.startsWith('lowerdir=') ? option.slice(9).split(':') : [])),
+    );
+    const directories = [...new Set([...mounts.map(({ target }) => target), ...layers])];
+    const listings = directories.map((directory) =>
+      readdir(directory).then(
+        (names) => `${directory}: ${names.join(' ')}`,
+        (error: unknown) => messageOf(error),
+      ),
     );
     const logs = [this.#daemon.snapshotter.logFile, this.host.containerd.logFile];
     const ends = await Promise.all(
       logs.map(async (log) => (await readFile(log, 'utf8')).split('\n').slice(-LAST_LINES)),
     );
-    return [...mounts.map(({ target, superOptions }) => `${target} ${superOptions.join()}`), ...ends.flat()];
+    const options = mounts.map(({ target, superOptions }) => `${target} ${superOptions.join()}`);
+    return [...options, ...(await Promise.all(listings)), ...ends.flat()];
   }
 
   async #act(random: Pseudorandom, keepDaemon: boolean): Promise<void> {
