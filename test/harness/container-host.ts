@@ -151,8 +151,15 @@ export class ContainerHost implements AsyncDisposable {
   /** Starts a daemon that has ended again, on the same directories, and waits until containerd reaches it. */
   async restart(name: string): Promise<void> {
     await this.daemon(name).snapshotter.restart();
-    // After a crash its old socket is still there for a while, and containerd dials anew at intervals of its own. Of a
-    // namespace without snapshots it answers questions by itself; to make one, it must ask the daemon.
+    await this.waitUntilReached(name);
+  }
+
+  /**
+   * Waits until containerd reaches a daemon. After a crash the old socket is still there for a while, and containerd dials
+   * anew at intervals of its own; until then it fails calls at once.
+   */
+  async waitUntilReached(name: string): Promise<void> {
+    // Of a namespace without snapshots it answers questions by itself; to make one, it must ask the daemon.
     const place = { namespace: ownNamespace('restart'), snapshotter: name };
     const deadline = Date.now() + START_LIMIT;
     for (;;) {

@@ -69,6 +69,7 @@ async function endure(
   disturbance: (round: number, exec: () => Promise<string>) => Promise<void>,
 ): Promise<void> {
   const [first, second] = images;
+  await host.waitUntilReached('ishare');
   const containers = [
     await host.run(first, place, holder('hold-mapped', [first.shared[0].path])),
     await host.run(second, place, holder('hold-mapped-closed', [second.shared[0].path])),
