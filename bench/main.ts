@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,7 +8,8 @@ import { PAIR_NAMES } from './images/debian-pairs';
 import { htmlReport } from './report/html-report';
 import { withTables } from './report/markdown-tables';
 import { drawPictures } from './report/pictures';
-import { resultSchema } from './result/result';
+import { resultSchema, type Result } from './result/result';
+import type { Bench } from './run/bench';
 import { runBenches } from './run/run-benches';
 import { BENCHES } from './suite/benches';
 import { Tools } from './tool/tools';
@@ -23,6 +25,7 @@ interface Flags {
   readonly pictures: boolean;
   readonly markdown?: string;
   readonly from?: string;
+  readonly continue: boolean;
 }
 
 const RUNS = 5;
@@ -41,6 +44,11 @@ function flags(): Flags {
     .option('--out <directory>', 'for the results', 'bench-results')
     .option('--pictures', 'draw the main charts as PNG too, with Chromium', false)
     .option('--markdown <file>', 'write the tables between the markers of a Markdown file too')
+    .option(
+      '--continue',
+      'keep what --out holds, and measure what is missing there; what --only names is measured again',
+      false,
+    )
     .option('--from <results>', 'measure nothing: write the reports of a results.json')
     .option(
       '--cache <directory>',
@@ -81,38 +89,57 @@ async function main(): Promise<number> {
   const say = (text: string): void =>
     console.error(`${((performance.now() - begin) / 1000).toFixed(0).padStart(5)} s  ${text}`);
   using interruption = new Interruption(() => say('Still cleaning up; this ends by itself.'));
-  try {
-    const known = flagValues.from;
-    const result =
-      known === undefined
-        ? await runBenches({
-            benches: BENCHES.filter(({ name, longOnly }) =>
-              only === undefined ? !(quick && longOnly === true) : only.includes(name),
-            ),
-            pairs: flagValues.pairs,
-            quick,
-            runs: runs ?? (quick ? QUICK_RUNS : RUNS),
-            cacheDirectory: resolve(from, cache),
-            signal: interruption.signal,
-            onStep: say,
-          })
-        : resultSchema.parse(JSON.parse(await readFile(resolve(from, known), 'utf8')));
+  const resultsFile = join(directory, 'results.json');
+  const write = async (result: Result): Promise<void> => {
     await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, 'results.json'), `${JSON.stringify(result, null, 2)}\n`);
+    await writeFile(resultsFile, `${JSON.stringify(result, null, 2)}\n`);
     await writeFile(join(directory, 'report.html'), htmlReport(result));
     if (markdown !== undefined) {
       const file = resolve(from, markdown);
       await writeFile(file, withTables(await readFile(file, 'utf8'), result));
     }
-    if (pictures) await drawPictures(result, new Tools(join(resolve(from, cache), 'tools')), directory);
+  };
+  try {
+    if (flagValues.from !== undefined) {
+      await write(await readResult(resolve(from, flagValues.from)));
+    } else {
+      const earlier =
+        flagValues.continue && existsSync(resultsFile) ? await readResult(resultsFile) : undefined;
+      const measured = new Set(earlier?.benches.map(({ name }) => name));
+      const wanted = ({ name, longOnly }: Bench): boolean =>
+        only === undefined ? !(quick && longOnly === true) && !measured.has(name) : only.includes(name);
+      await runBenches({
+        benches: BENCHES.filter(wanted),
+        pairs: flagValues.pairs,
+        quick,
+        runs: runs ?? (quick ? QUICK_RUNS : RUNS),
+        cacheDirectory: resolve(from, cache),
+        signal: interruption.signal,
+        onStep: say,
+        earlier,
+        onResult: write,
+      });
+    }
+    if (pictures)
+      await drawPictures(
+        await readResult(resultsFile),
+        new Tools(join(resolve(from, cache), 'tools')),
+        directory,
+      );
     say(`Results are in ${directory}: results.json, report.html`);
     return 0;
   } catch (error) {
     const reason: unknown = interruption.signal.aborted ? interruption.signal.reason : error;
     if (!(reason instanceof InterruptedError)) throw reason;
-    say('Stopped. Nothing is left running or mounted.');
+    say(
+      'Stopped. Nothing is left running or mounted. --continue goes on after the last benchmark that was finished.',
+    );
     return 128 + constants.signals[reason.by];
   }
+}
+
+async function readResult(file: string): Promise<Result> {
+  return resultSchema.parse(JSON.parse(await readFile(file, 'utf8')));
 }
 
 void main().then(

@@ -15,20 +15,21 @@ const MEMORY_BENCHES: readonly string[] = ['memory-reading', 'memory-running'];
 export function htmlReport(result: Result): string {
   const tables = comparisons(result);
   const curves = curveSets(result);
-  const sections = result.benches.map(({ name, title, method, seconds }) =>
-    element(
+  const sections = result.benches.map((bench) => {
+    const { name, title, method } = bench;
+    return element(
       'section',
       { id: name },
       [
         element('h2', {}, escape(title)),
-        element('p', { class: 'method' }, escape(`${method} (${name}, took ${seconds.toFixed(0)} s)`)),
+        element('p', { class: 'method' }, escape(`${method} (${measuredWhen(bench)})`)),
         ...(MEMORY_BENCHES.includes(name) ? [sharingTable(result, name)] : []),
         ...tables.filter(({ bench }) => bench === name).map(comparisonSection),
         ...curves.filter(({ bench }) => bench === name).map(curveSection),
         skippedList(result, name),
       ].join('\n'),
-    ),
-  );
+    );
+  });
   const body = [
     element('h1', {}, 'ishare-snapshotter beside its peers'),
     element('p', {}, escape(summaryOf(result))),
@@ -49,6 +50,11 @@ export function htmlReport(result: Result): string {
     element('style', {}, STYLE),
   ];
   return `<!doctype html>\n${element('html', { lang: 'en' }, `\n${element('head', {}, head.join('\n'))}\n${element('body', {}, body.join('\n'))}\n`)}\n`;
+}
+
+/** Which benchmark it was, and what of the program it measured when. */
+export function measuredWhen({ name, started, seconds, revision }: Result['benches'][number]): string {
+  return `${name}, ${started.slice(0, 16).replace('T', ' ')} UTC, revision ${revision}, took ${seconds.toFixed(0)} s`;
 }
 
 export function summaryOf({ started, machine, quick, runs, versions }: Result): string {

@@ -2,7 +2,7 @@ import type { Result } from '../result/result';
 import { comparisons, type Cell } from './comparison';
 import { curveSets } from './curve';
 import { formatRatio, formatValue } from './format';
-import { summaryOf } from './html-report';
+import { measuredWhen, summaryOf } from './html-report';
 import { sharingRows } from './sharing';
 
 export const BEGIN = '<!-- bench-tables -->';
@@ -26,8 +26,9 @@ export function markdownTables(result: Result): string {
   const parts = [summaryOf(result)];
   const tables = comparisons(result);
   const curves = curveSets(result);
-  for (const { name, title } of result.benches) {
-    parts.push(`### ${title}`);
+  for (const bench of result.benches) {
+    const { name, title } = bench;
+    parts.push(`### ${title}`, `_${measuredWhen(bench)}_`);
     for (const metric of ['page cache', 'sum'] as const) {
       if (!name.startsWith('memory-')) continue;
       const rows = sharingRows(result, name, metric);
@@ -43,8 +44,8 @@ export function markdownTables(result: Result): string {
       const head = [`sharing, ${metric}`, 'unshared', 'shared', 'reduction', 'limit', 'of it reached'];
       parts.push(table(head, lines));
     }
-    for (const { bench, metric, unit, subjects, rows } of tables) {
-      if (bench !== name) continue;
+    for (const { bench: of, metric, unit, subjects, rows } of tables) {
+      if (of !== name) continue;
       const lines = rows.map(({ case: label, cells }) => [
         label,
         ...subjects.map((subject) => {
@@ -54,7 +55,7 @@ export function markdownTables(result: Result): string {
       ]);
       parts.push(table([metric, ...subjects], lines));
     }
-    const laws = curves.filter(({ bench }) => bench === name);
+    const laws = curves.filter((curve) => curve.bench === name);
     if (laws.length > 0) {
       const lines = laws.flatMap(({ over, metric, unit, curves: found }) =>
         found.map(({ subject, points, law }) => [

@@ -8,7 +8,7 @@ test('a result survives JSON', () => {
 test('results of another schema, without values or with unknown keys are refused', () => {
   const [first] = SAMPLE.measurements;
   for (const wrong of [
-    { ...SAMPLE, schema: 2 },
+    { ...SAMPLE, schema: 1 },
     { ...SAMPLE, measurements: [{ ...first, values: [] }] },
     { ...SAMPLE, more: true },
   ]) {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Version of the file format: readers refuse others. */
-export const RESULT_SCHEMA = 1;
+export const RESULT_SCHEMA = 2;
 
 export const UNITS = ['bytes', 'seconds', 'bytes/s', '1/s', 'count', 'fraction'] as const;
 
@@ -32,7 +32,7 @@ export const skipSchema = z.strictObject({
 
 export const resultSchema = z.strictObject({
   schema: z.literal(RESULT_SCHEMA),
-  /** When the run began and ended, ISO 8601. */
+  /** When the run began and ended, ISO 8601; one that was continued began when its first part did. */
   started: z.iso.datetime(),
   ended: z.iso.datetime(),
   quick: z.boolean(),
@@ -59,7 +59,10 @@ export const resultSchema = z.strictObject({
       title: z.string(),
       /** How the figures are taken, in a sentence or two. */
       method: z.string(),
+      started: z.iso.datetime(),
       seconds: z.number(),
+      /** Of this program, by git; parts of a run that was continued may be of several. */
+      revision: z.string(),
     }),
   ),
   measurements: z.array(measurementSchema),

@@ -22,3 +22,14 @@ test('what is skipped again and again is told once', () => {
   recorder.skip({ bench: 'b', what: 'w', why: 'again' });
   expect(recorder.skipped).toHaveLength(1);
 });
+
+test('what is known already comes first, and is gone on with', () => {
+  const recorder = new Recorder({
+    measurements: [{ ...key, values: [1, 2] }],
+    skipped: [{ bench: 'b', what: 'w', why: 'x' }],
+  });
+  recorder.add({ ...key, case: 'later' }, 4);
+  recorder.add(key, 3);
+  expect(recorder.measurements.map(({ values }) => values)).toEqual([[1, 2, 3], [4]]);
+  expect(recorder.skipped).toHaveLength(1);
+});

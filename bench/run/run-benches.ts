@@ -27,6 +27,11 @@ export class AlreadyRunningError extends Error {
   override readonly name = 'AlreadyRunningError';
 }
 
+/** What was measured elsewhere, or otherwise, cannot be gone on with. */
+export class NotToBeContinuedError extends Error {
+  override readonly name = 'NotToBeContinuedError';
+}
+
 export interface RunOptions {
   readonly benches: readonly Bench[];
   readonly quick: boolean;
@@ -37,33 +42,46 @@ export interface RunOptions {
   readonly cacheDirectory: string;
   readonly signal: AbortSignal;
   readonly onStep: (text: string) => void;
+  /** A run to go on with: what it has of other benchmarks is kept. */
+  readonly earlier?: Result | undefined;
+  /** Is given the whole result after each benchmark, and waited for. */
+  readonly onResult: (result: Result) => Promise<void>;
 }
 
-/** Runs benchmarks one after the other. One that fails is noted as skipped, and the others go on. */
-export async function runBenches(options: RunOptions): Promise<Result> {
-  const { benches, quick, runs, cacheDirectory, signal, onStep } = options;
+/**
+ * Runs benchmarks one after the other. One that fails is noted as skipped, and the others go on. Throws
+ * NotToBeContinuedError where the earlier run is of another kind or machine.
+ */
+export async function runBenches(options: RunOptions): Promise<void> {
+  const { benches, quick, runs, cacheDirectory, signal, onStep, onResult } = options;
   // Every program that runs listens to it, a hundred at a time.
   setMaxListeners(0, signal);
   const started = new Date().toISOString();
   await mkdir(cacheDirectory, { recursive: true });
   using lock = tryLockFile(LOCK);
   if (lock === undefined) throw new AlreadyRunningError('another run of the benchmarks is under way');
-  const recorder = new Recorder();
+  const machine = await describeMachine(cacheDirectory, READ_AHEAD_KIB);
+  const earlier = options.earlier && keptOf(options.earlier, { quick, runs, machine }, benches);
+  const recorder = new Recorder(earlier);
   const versions = new Map<string, string>([
+    ...Object.entries(earlier?.versions ?? {}),
     ['ishare-snapshotter', version],
     ['node', process.version],
   ]);
   const revision = await runCommand('git', ['describe', '--always', '--dirty'], {
     directory: __dirname,
-  }).catch(() => undefined);
-  if (revision !== undefined) versions.set('revision', revision.stdout.trim());
+  }).then(
+    ({ stdout }) => stdout.trim(),
+    () => 'unknown',
+  );
   const tools = new Tools(join(cacheDirectory, 'tools'));
-  const machine = await describeMachine(cacheDirectory, READ_AHEAD_KIB);
   await using store = new ImageStore(cacheDirectory);
   await using _readAhead = await EqualReadAhead.set(cacheDirectory, READ_AHEAD_KIB);
-  const done: Result['benches'][number][] = [];
+  const done = [...(earlier?.benches ?? [])];
+  for (const [what, why] of Object.entries(ABSENT_PEERS)) recorder.skip({ bench: 'all', what, why });
   for (const bench of benches) {
     const { name, title, method } = bench;
+    const began = new Date().toISOString();
     const start = performance.now();
     const step = (text: string): void => onStep(`${name}: ${text}`);
     const workDirectory = join(cacheDirectory, 'work', name);
@@ -85,17 +103,39 @@ export async function runBenches(options: RunOptions): Promise<Result> {
       recorder.skip({ bench: name, what: 'the rest of it', why: reasonOf(error) });
       onStep(`${name}: failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
-    done.push({ name, title, method, seconds: (performance.now() - start) / 1000 });
+    done.push({ name, title, method, started: began, seconds: (performance.now() - start) / 1000, revision });
+    await onResult(
+      resultSchema.parse({
+        schema: RESULT_SCHEMA,
+        started: earlier?.started ?? started,
+        ended: new Date().toISOString(),
+        ...{ quick, runs, machine },
+        versions: Object.fromEntries([...versions].sort()),
+        benches: done,
+        measurements: recorder.measurements,
+        skipped: recorder.skipped,
+      }),
+    );
   }
-  for (const [what, why] of Object.entries(ABSENT_PEERS)) recorder.skip({ bench: 'all', what, why });
-  return resultSchema.parse({
-    schema: RESULT_SCHEMA,
-    started,
-    ended: new Date().toISOString(),
-    ...{ quick, runs, machine },
-    versions: Object.fromEntries([...versions].sort()),
-    benches: done,
-    measurements: recorder.measurements,
-    skipped: recorder.skipped,
-  });
+}
+
+/** An earlier result without what is measured again. */
+function keptOf(
+  earlier: Result,
+  now: Pick<Result, 'quick' | 'runs' | 'machine'>,
+  again: readonly Bench[],
+): Result {
+  const kindOf = ({ quick, runs, machine: { load: _load, ...machine } }: typeof now): string =>
+    JSON.stringify([quick, runs, machine]);
+  if (kindOf(earlier) !== kindOf(now))
+    throw new NotToBeContinuedError(
+      `the earlier run cannot be continued: it was ${kindOf(earlier)} (quick, runs, machine), and this would be ${kindOf(now)}`,
+    );
+  const kept = (bench: string): boolean => again.every(({ name }) => name !== bench);
+  return {
+    ...earlier,
+    benches: earlier.benches.filter(({ name }) => kept(name)),
+    measurements: earlier.measurements.filter(({ bench }) => kept(bench)),
+    skipped: earlier.skipped.filter(({ bench }) => kept(bench)),
+  };
 }

@@ -14,6 +14,8 @@ function ofScale(x: number, seconds: number): Measurement {
   };
 }
 
+const part = { started: '2026-01-02T03:04:05.000Z', seconds: 1, revision: 'abc1234' } as const;
+
 /** A small result with a table, a limit and a curve; names hold what markup gives a meaning. */
 export const SAMPLE: Result = {
   schema: RESULT_SCHEMA,
@@ -33,8 +35,8 @@ export const SAMPLE: Result = {
   },
   versions: { node: 'v20', 'peer "x"': '1 < 2' },
   benches: [
-    { name: 'memory-reading', title: 'Memory', method: 'Read & measured.', seconds: 1 },
-    { name: 'scale-engine', title: 'Scale', method: 'Counted.', seconds: 1 },
+    { name: 'memory-reading', title: 'Memory', method: 'Read & measured.', ...part },
+    { name: 'scale-engine', title: 'Scale', method: 'Counted.', ...part },
   ],
   measurements: [
     ofMemory('limit', 150),
