@@ -1,18 +1,31 @@
 import { Command } from 'commander';
-import { cacheCommand } from './ishare/cache';
 import { CommandError } from './ishare/command-error';
-import { configCommand } from './ishare/config';
-import { doctorCommand } from './ishare/doctor';
-import { domainsCommand } from './ishare/domains';
-import { estimateCommand } from './ishare/estimate';
-import { explainCommand } from './ishare/explain';
-import { imageCommand } from './ishare/image';
-import { imagesCommand } from './ishare/images';
-import { inodesCommand } from './ishare/inodes';
-import { statusCommand } from './ishare/status';
-import { topCommand } from './ishare/top';
 import { errorCode } from '../linux/errno';
 import { version } from './version';
+
+/**
+ * The subcommands, in the order of the help. Each is loaded where it is called: most of the time that a short command takes
+ * is that of loading programs.
+ */
+const SUBCOMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  status: async () => (await import('./ishare/status.js')).statusCommand(),
+  top: async () => (await import('./ishare/top.js')).topCommand(),
+  domains: async () => (await import('./ishare/domains.js')).domainsCommand(),
+  inodes: async () => (await import('./ishare/inodes.js')).inodesCommand(),
+  images: async () => (await import('./ishare/images.js')).imagesCommand(),
+  explain: async () => (await import('./ishare/explain.js')).explainCommand(),
+  cache: async () => (await import('./ishare/cache.js')).cacheCommand(),
+  estimate: async () => (await import('./ishare/estimate.js')).estimateCommand(),
+  image: async () => (await import('./ishare/image.js')).imageCommand(),
+  config: async () => (await import('./ishare/config.js')).configCommand(),
+  doctor: async () => (await import('./ishare/doctor.js')).doctorCommand(),
+};
+
+/** All of them where the help lists them, or names one that may have been meant. */
+function wanted([word = '']: readonly string[]): readonly (() => Promise<Command>)[] {
+  if (Object.hasOwn(SUBCOMMANDS, word)) return [SUBCOMMANDS[word]].filter((load) => load !== undefined);
+  return ['-V', '--version'].includes(word) ? [] : Object.values(SUBCOMMANDS);
+}
 
 /** The operator's command: asks the daemon over its admin socket. */
 async function main(): Promise<void> {
@@ -25,18 +38,8 @@ async function main(): Promise<void> {
   const program = new Command('ishare')
     .description('See what the containers of this machine share.')
     .version(version)
-    .showHelpAfterError()
-    .addCommand(statusCommand())
-    .addCommand(topCommand())
-    .addCommand(domainsCommand())
-    .addCommand(inodesCommand())
-    .addCommand(imagesCommand())
-    .addCommand(explainCommand())
-    .addCommand(cacheCommand())
-    .addCommand(estimateCommand())
-    .addCommand(imageCommand())
-    .addCommand(configCommand())
-    .addCommand(doctorCommand());
+    .showHelpAfterError();
+  for (const load of wanted(process.argv.slice(2))) program.addCommand(await load());
   await program.parseAsync();
 }
 
