@@ -16,6 +16,13 @@ export interface CollectedMemory {
   readonly anonymous: number;
   /** What lives in the heaps of the two threads that stay, and what the C library has given out. */
   readonly live: number;
+  readonly parts: LiveParts;
+}
+
+export interface LiveParts {
+  readonly mainHeap: number;
+  readonly servingHeap: number;
+  readonly allocated: number;
 }
 
 const LIMIT_MS = 20_000;
@@ -26,11 +33,12 @@ const THREADS: readonly string[] = ['0', '1'];
 export async function collectedMemory(pid: number, file: string): Promise<CollectedMemory> {
   // What one thread frees in the first pass another one may count too early.
   await collect(pid, file);
-  const live = await collect(pid, file);
-  return { anonymous: await anonymousBytes(pid), live };
+  const parts = await collect(pid, file);
+  const live = parts.mainHeap + parts.servingHeap + parts.allocated;
+  return { anonymous: await anonymousBytes(pid), live, parts };
 }
 
-async function collect(pid: number, file: string): Promise<number> {
+async function collect(pid: number, file: string): Promise<LiveParts> {
   await rm(file, { force: true });
   process.kill(pid, 'SIGUSR2');
   const deadline = Date.now() + LIMIT_MS;
@@ -38,8 +46,10 @@ async function collect(pid: number, file: string): Promise<number> {
     const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').map((line) => line.split(' '));
     const told = lines.filter(([, thread = '']) => THREADS.includes(thread));
     if (told.length === THREADS.length) {
-      const bytes = told.flatMap((line) => line.slice(2).map(Number));
-      return bytes.reduce((total, each) => total + each, 0);
+      const [[mainHeap = 0, allocated = 0], [servingHeap = 0]] = THREADS.map((id) =>
+        told.flatMap(([, thread, ...bytes]) => (thread === id ? bytes.map(Number) : [])),
+      ) as [number[], number[]];
+      return { mainHeap, servingHeap, allocated };
     }
     if (Date.now() > deadline) throw new Error(`${told.length} threads of process ${pid} have collected`);
     await sleep(50);

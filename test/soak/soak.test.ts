@@ -24,13 +24,22 @@ interface Sample extends CollectedMemory {
 
 /** Of one life of the daemon. */
 function report(samples: readonly Sample[]): void {
-  const lines = samples.map(({ at, anonymous, live }) =>
-    [`${(at / 1000).toFixed(0)} s`, `${inMib(anonymous)} anonymous`, `${inMib(live)} live`].join(', '),
-  );
-  for (const measure of ['anonymous', 'live'] as const) {
-    const slope = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: sample[measure] })));
+  const lines = samples.map(({ at, anonymous, live, parts }) => {
+    const { mainHeap, servingHeap, allocated } = parts;
+    const told = `${inMib(mainHeap)} in the main heap, ${inMib(servingHeap)} in that of the mounts, ${inMib(allocated)} in C`;
+    return `${(at / 1000).toFixed(0)} s: ${inMib(anonymous)} anonymous, ${inMib(live)} live (${told})`;
+  });
+  const measures: Readonly<Record<string, (sample: Sample) => number>> = {
+    anonymous: ({ anonymous }) => anonymous,
+    live: ({ live }) => live,
+    'main heap': ({ parts }) => parts.mainHeap,
+    'heap of the mounts': ({ parts }) => parts.servingHeap,
+    'allocated in C': ({ parts }) => parts.allocated,
+  };
+  for (const [name, of] of Object.entries(measures)) {
+    const slope = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: of(sample) })));
     if (slope !== undefined)
-      lines.push(`${measure}: ${inMib(slope.bytesPerHour)} an hour, give or take ${inMib(slope.error)}`);
+      lines.push(`${name}: ${inMib(slope.bytesPerHour)} an hour, give or take ${inMib(slope.error)}`);
   }
   process.stderr.write(`the daemon's memory, garbage collected:\n  ${lines.join('\n  ')}\n`);
 }
