@@ -33,16 +33,14 @@ if [ $# -gt 0 ] || [ -n "${ISHARE_TEST_LONG:-}" ]; then
   jest "$@"
   exit
 fi
-# What keeps to files and daemons of its own runs two at a time. The rest looks at the kernel's page cache or at the whole
-# machine, and runs alone; the closing line of the second run counts both.
-side_by_side='dist/(bench|erofs|cmd|config|snapshotter|proto)/|dist/test/(erofs|snapshots|suite|fuzz)/'
-side_by_side+='|dist/test/commands/(estimate|image-(build|cat|diff|dump|extract|fsck|import|ls))\.'
-side_by_side+='|dist/test/daemon/(admin-command|builds-under-way|capabilities|configuration|damaged-images|directories|domain-policy|example-files'
-side_by_side+='|explain-command|life|log|mounted-snapshots|privileges|sockets|systemd|upgrade|verify-command)\.'
+# What looks at the kernel's page cache or at the whole machine runs alone; the rest keeps to files and daemons of its own, and
+# runs two at a time. The closing line of the second run counts both.
+alone='dist/ishare/|dist/linux/page-cache\.|dist/scripts/quickstart\.|dist/test/daemon/(cache|doctor)-command\.'
+alone+='|dist/test/sharing/(?!killed-daemon|many-containers)'
 ISHARE_TEST_COUNTS=$(mktemp)
 export ISHARE_TEST_COUNTS
 trap 'rm -f "$ISHARE_TEST_COUNTS"' EXIT
 status=0
-jest --maxWorkers=2 --testPathPatterns "$side_by_side" || status=$?
-jest --testPathIgnorePatterns "$side_by_side" || status=$?
+jest --maxWorkers=2 --testPathIgnorePatterns "$alone" || status=$?
+jest --testPathPatterns "$alone" || status=$?
 exit "$status"

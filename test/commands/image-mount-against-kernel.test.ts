@@ -21,6 +21,7 @@ import { KernelMount } from '../erofs/kernel-mount';
 import { TemporaryDirectory } from '../erofs/temporary-directory';
 import { describeHostTree } from '../erofs/tree-description';
 import { ForegroundMount } from '../harness/image-mounts';
+import { LONG } from '../../linux/testing/long-trials';
 
 const fixtures = resolve('test/fixtures/erofs');
 const samples = readdirSync(fixtures).filter((name) => name.endsWith('.erofs'));
@@ -194,7 +195,7 @@ describe('a mounted image shows what the mount of Linux shows', () => {
     ['in encoded extents', newMkfs, ['-zlz4', '-E48bit'], false],
   ];
   for (const [title, mkfs, options, inShortRun] of variants) {
-    const runs = mkfs !== undefined && (inShortRun || process.env['ISHARE_TEST_LONG'] === '1');
+    const runs = mkfs !== undefined && (inShortRun || LONG);
     (runs ? test : test.skip)(`of an awkward tree, ${title}`, () => compareTree(mkfs!, ...options));
   }
 });

@@ -8,6 +8,7 @@ import { mountSnapshot } from '../harness/mounting';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';
+import { LONG } from '../../linux/testing/long-trials';
 
 const SHARING = '[domains]\ndefault = "all"\n';
 
@@ -53,8 +54,11 @@ test('signals in quick succession end it once, with exit code 0', async () => {
   await expectCleanEnd(daemon);
 });
 
+/** Between the moments of the start at which signals come (ms). */
+const STEP_MS = LONG ? 20 : 120;
+
 test('a signal at any moment of the start ends it with nothing left', async () => {
-  for (let delay = 0; delay <= 900; delay += 60) {
+  for (let delay = 0; delay <= 900; delay += STEP_MS) {
     const daemon = place.launch();
     await sleep(delay);
     daemon.signal('SIGTERM');

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { runCommand } from '../../scripts/process/command';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { accepts, DaemonPlace, isSocket, modeOf } from './daemon-place';
+import { LONG } from '../../linux/testing/long-trials';
 
 let place: DaemonPlace;
 
@@ -144,8 +145,10 @@ test('one path for both sockets is refused', async () => {
   expect(await place.mounts()).toEqual([]);
 });
 
+const ROUNDS = LONG ? 20 : 6;
+
 test('the snapshots socket is there only once the server answers on it', async () => {
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     await rm(place.flags.address, { force: true });
     const daemon = place.launch();
     while (!existsSync(place.flags.address)) {

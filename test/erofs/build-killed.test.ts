@@ -8,8 +8,9 @@ import { isTemporaryImageName, type BuildOptions } from '../../erofs/build';
 import { verifyImageFile } from '../../erofs/digests/image-verification';
 import { complaintsOfSystemFsck } from '../../erofs/writer/testing/fsck';
 import { ScratchDirectory } from '../../erofs/writer/testing/scratch-directory';
+import { LONG } from '../../linux/testing/long-trials';
 
-const KILLS = process.env['ISHARE_TEST_LONG'] === '1' ? 200 : 12;
+const KILLS = LONG ? 200 : 12;
 
 const BUILD = `const { buildImage } = require(${JSON.stringify(join(__dirname, '../../erofs/build.js'))});
   buildImage(JSON.parse(process.argv[1])).then(() => console.log('done'));`;

@@ -7,9 +7,10 @@ import { Pseudorandom } from './compressible-tree';
 import { devicesOf, openBytes, sample, sampleNames, seal } from './damaged-image';
 import { newerTool } from '../../erofs/testing/erofs-utils';
 import { TemporaryDirectory } from './temporary-directory';
+import { LONG } from '../../linux/testing/long-trials';
 
 const fsck = newerTool('fsck.erofs');
-const DAMAGED_IMAGES = process.env['ISHARE_TEST_LONG'] === '1' ? 6000 : 250;
+const DAMAGED_IMAGES = LONG ? 6000 : 250;
 
 /** Where the samples keep most of their metadata, from the start of the image (bytes). */
 const METADATA_BYTES = 6000;

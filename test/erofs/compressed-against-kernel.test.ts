@@ -4,8 +4,7 @@ import { makeCompressibleTree } from './compressible-tree';
 import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs-utils';
 import { compareImage, type Judges } from './image-comparison';
 import { TemporaryDirectory } from './temporary-directory';
-
-const long = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../linux/testing/long-trials';
 
 let trees: TemporaryDirectory;
 beforeAll(() => {
@@ -35,7 +34,7 @@ async function compare(
 
 /** All in the long run, else every third: the random images of every run have all of these options, too. */
 function some<Item>(items: readonly Item[]): readonly Item[] {
-  return long ? items : items.filter((_, index) => index % 3 === 0);
+  return LONG ? items : items.filter((_, index) => index % 3 === 0);
 }
 
 describe('images of the mkfs.erofs of this machine read as Linux reads them', () => {
@@ -92,7 +91,7 @@ const LAYOUTS = [
 const combinations = LAYOUTS.flatMap((layout, index) =>
   ALGORITHMS.flatMap((algorithm, turn) =>
     SIZES.flatMap((size, step) => {
-      if (!long && (index % ALGORITHMS.length !== turn || (index + turn) % SIZES.length !== step)) return [];
+      if (!LONG && (index % ALGORITHMS.length !== turn || (index + turn) % SIZES.length !== step)) return [];
       // Linux takes pclusters of 256 blocks at most, and mkfs has no more than 12 bits for their number.
       const blocks = size / Number(/-b(\d+)/.exec(layout)?.[1] ?? 4096);
       return blocks > 256 ? [] : [`-z${algorithm} -C${size} ${layout}`.trim()];

@@ -7,11 +7,10 @@ import type { Inode } from '../../erofs/image';
 import { inodeEnd } from '../../erofs/inode';
 import { openBytes, sample, sampleNames, seal } from './damaged-image';
 import { Interrogation } from './interrogation';
+import { LONG } from '../../linux/testing/long-trials';
 
-/** Time for each sample (ms), and trials at most. */
-const long = process.env['ISHARE_TEST_LONG'] === '1';
-const BUDGET = long ? 60_000 : 1_500;
-const TRIALS = long ? 100_000 : 400;
+const BUDGET = LONG ? 60_000 : 1_500;
+const TRIALS = LONG ? 100_000 : 400;
 
 /** What the reader may hold at any time while it is lied to: decodes of 12 MiB, and what they came from. */
 const MEMORY_LIMIT = 400 * 1024 * 1024;
@@ -90,7 +89,7 @@ describe('a damaged compressed image', () => {
         featureCompat.write(bytes, SUPERBLOCK_OFFSET, compat & ~COMPAT.SB_CHKSUM);
         await new Interrogation().interrogate(bytes, false);
       }),
-      { numRuns: long ? 2000 : 40 },
+      { numRuns: LONG ? 2000 : 40 },
     );
   });
 });

@@ -16,8 +16,7 @@ import { makeAwkwardTree } from './awkward-tree';
 import { makeCompressibleTree, mixture, prose, Pseudorandom } from './compressible-tree';
 import { newerTool, systemMkfs } from '../../erofs/testing/erofs-utils';
 import { describeHostTree, describeImage, portable } from './tree-description';
-
-const long = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../linux/testing/long-trials';
 
 const usual: CompressionOptions = { encoder: 'lz4', pclusterSize: 4096, inlineTails: false, rules: [] };
 
@@ -70,7 +69,7 @@ afterAll(() => {
 });
 
 /** Every way in the long run, else every second. */
-const SOME_WAYS = WAYS.filter((_, index) => long || index % 2 === 1);
+const SOME_WAYS = WAYS.filter((_, index) => LONG || index % 2 === 1);
 
 describe.each(WAYS)('an image compressed with %s', (name, compression) => {
   const some = SOME_WAYS.some(([each]) => each === name);
@@ -203,7 +202,7 @@ describe('a file', () => {
     const bytes = Buffer.concat(parts(prose(BATCH_SIZE - 4096, 9)));
     await expectContents({ bytes }, { ...usual, inlineTails: true });
     await expectContents({ bytes }, { ...usual, pclusterSize: 262_144 });
-    if (!long) return;
+    if (!LONG) return;
     await expectContents({ bytes }, usual);
     await expectContents({ bytes }, { ...usual, pclusterSize: 262_144, inlineTails: true });
   });

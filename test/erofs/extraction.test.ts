@@ -17,6 +17,7 @@ import { newerTool, systemMkfs, type ErofsTool } from '../../erofs/testing/erofs
 import { KernelMount } from './kernel-mount';
 import { TemporaryDirectory } from './temporary-directory';
 import { describeHostTree, portable } from './tree-description';
+import { LONG } from '../../linux/testing/long-trials';
 
 const fixture = (name: string): string => resolve('test/fixtures/erofs', name);
 
@@ -79,7 +80,7 @@ test('hard links are links again', async () => {
 
 /** The tree has thousands of files: one mkfs must do for the short run. */
 const makers: [string, ErofsTool][] = [['erofs-utils 1.9', newerTool('mkfs.erofs') ?? systemMkfs]];
-if (process.env['ISHARE_TEST_LONG'] === '1') makers.push(['erofs-utils 1.5', systemMkfs]);
+if (LONG) makers.push(['erofs-utils 1.5', systemMkfs]);
 
 test.each(makers)('everything that a tree may hold comes out again (%s)', async (_, mkfs) => {
   mkdirSync(scratch.join('source'));

@@ -5,11 +5,10 @@ import { compareWithEither } from './image-comparison';
 import { randomRecipe } from './random-options';
 import { makeRandomTree } from './random-tree';
 import { TemporaryDirectory } from './temporary-directory';
-
-const long = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../linux/testing/long-trials';
 
 /** Images of each tool. The seed is what a test's name says: `ISHARE_TEST_SEED=N ISHARE_TEST_IMAGES=1` repeats one. */
-const IMAGES = Number(process.env['ISHARE_TEST_IMAGES'] ?? (long ? 300 : 6));
+const IMAGES = Number(process.env['ISHARE_TEST_IMAGES'] ?? (LONG ? 300 : 6));
 const FIRST_SEED = Number(process.env['ISHARE_TEST_SEED'] ?? 1);
 let images = 0;
 const seeds = Array.from({ length: IMAGES }, (_, index) => FIRST_SEED + index);

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { SUPERBLOCK_OFFSET, superblockRecord } from '../../erofs/format/superblock';
 import { devicesOf, sample, sampleNames, seal } from './damaged-image';
 import { Interrogation } from './interrogation';
+import { LONG } from '../../linux/testing/long-trials';
 
 /** Trials of a property: many more in the long test run. */
-const runs = (count: number): number => (process.env['ISHARE_TEST_LONG'] === '1' ? count * 15 : count);
+const runs = (count: number): number => (LONG ? count * 15 : count);
 
 describe('a damaged image', () => {
   test.each(sampleNames)('%s, cut short anywhere, gives right answers or typed errors', async (name) => {

@@ -11,12 +11,11 @@ import { Pseudorandom, makeCompressibleTree } from './compressible-tree';
 import { devicesOf, sampleNames } from './damaged-image';
 import { TemporaryDirectory } from './temporary-directory';
 import { describeImage } from './tree-description';
+import { LONG } from '../../linux/testing/long-trials';
 
 const fixtures = resolve('test/fixtures/erofs');
 /** Not a multiple of anything. */
 const PART_BYTES = 20_011;
-
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
 
 let hasher: UnitHasher;
 beforeAll(() => {

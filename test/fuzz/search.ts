@@ -1,7 +1,6 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
-
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../linux/testing/long-trials';
 
 /**
  * The seed of what is searched for at random: `ISHARE_TEST_SEED=N` with the seed that a failure prints repeats it. The

@@ -12,10 +12,11 @@ import {
   symlinkMember,
 } from '../../erofs/writer/tar/testing/craft-tar';
 import { seededBytes } from './images';
+import { LONG } from '../../linux/testing/long-trials';
 
 /** So many empty files: enough that they do not come in one piece of anything. */
-const EMPTY_FILES = process.env['ISHARE_TEST_LONG'] === '1' ? 100_000 : 10_000;
-const LARGE = (process.env['ISHARE_TEST_LONG'] === '1' ? 2000 : 20) * 2 ** 20;
+const EMPTY_FILES = LONG ? 100_000 : 2_000;
+const LARGE = (LONG ? 2000 : 20) * 2 ** 20;
 
 const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
 

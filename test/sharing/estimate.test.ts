@@ -10,6 +10,7 @@ import { printedEstimate, type PrintedEstimate } from '../harness/estimate-comma
 import { freshTreesOf } from '../harness/fresh-trees';
 import { makeLayeredNeighbours } from '../harness/layered-neighbours';
 import { Ownership } from '../harness/ownership';
+import { LONG } from '../../linux/testing/long-trials';
 
 /** How far an estimate may be from what is measured. */
 const TOLERANCE = 0.02;
@@ -21,7 +22,7 @@ const IN_ONE_DOMAIN: Place = { namespace: ownNamespace('estimate-one'), snapshot
 const IN_NO_DOMAIN: Place = { namespace: ownNamespace('estimate-none'), snapshotter: 'ishare' };
 
 /** Everybody's pages count there, so that it wants a quiet machine and takes many passes on a busy one. */
-const growthTest = process.env['ISHARE_TEST_LONG'] === '1' ? test : test.skip;
+const growthTest = LONG ? test : test.skip;
 const GROWTH_LIMIT = 280_000;
 
 jest.setTimeout(DISTURBED_LIMIT + 60_000);

@@ -7,9 +7,9 @@ import { eventually } from '../../linux/testing/eventually';
 import { ContainerHost, ownNamespace, type Container, type Daemon } from '../harness/container-host';
 import { makeProbeImages, type ProbeImage } from '../harness/probe-images';
 import { holder, PERL, waitUntilHolding } from '../harness/probe-program';
+import { LONG } from '../../linux/testing/long-trials';
 
 const place = { namespace: ownNamespace('killed'), snapshotter: 'ishare' };
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
 const KILLS = LONG ? 100 : 10;
 const RESTARTS = LONG ? 10 : 2;
 /** Between two kills, at most (ms). */

@@ -5,8 +5,8 @@ import { eventually } from '../../linux/testing/eventually';
 import { ContainerHost, ownNamespace, type Daemon } from '../harness/container-host';
 import { makeCrowd } from '../harness/crowd-images';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
+import { LONG } from '../../linux/testing/long-trials';
 
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
 const CONTAINERS = LONG ? 100 : 20;
 const IMAGES = LONG ? 10 : 5;
 const LAYER_MIB = LONG ? 1024 : 100;

@@ -11,12 +11,13 @@ import { passedPoints } from '../harness/fault-points';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
+import { LONG } from '../../linux/testing/long-trials';
 
 const CONTENT = 'what the layer holds\n'.repeat(1000);
 const PROCESS = join(__dirname, '..', 'harness', 'killed-commit-process.js');
 const PRELOAD = join(__dirname, '..', 'harness', 'fault-points.js');
 /** Points from one kill to the next: a process for each takes its time. */
-const STRIDE = process.env['ISHARE_TEST_LONG'] === '1' ? 1 : 4;
+const STRIDE = LONG ? 1 : 4;
 /** More points than any commit has. */
 const ENOUGH = 100;
 

@@ -1,4 +1,4 @@
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../linux/testing/long-trials';
 
 /** How long the soak goes on, checks included (seconds). */
 export const SOAK_SECONDS = Number(process.env['ISHARE_SOAK_SECONDS'] ?? (LONG ? 3600 : 45));

@@ -16,8 +16,11 @@ import {
   treeOf,
 } from '../harness/tree';
 import { LABELS, type SuiteContext } from './suite-context';
+import { LONG } from '../../linux/testing/long-trials';
 
 const LAYERS = 128;
+/** Comparing takes the most of the time of such a chain. */
+const COMPARED_EVERY = LONG ? 1 : 16;
 const LONG_MS = 300_000;
 
 /** The behaviours that are about files: what is written through one mount must be seen through the others. */
@@ -193,7 +196,7 @@ export function testContent(context: () => SuiteContext): void {
   });
 
   test(
-    '128LayersMount: a chain of 128 layers mounts and equals a flat tree at every step',
+    '128LayersMount: a chain of 128 layers mounts and equals a flat tree on the way and at its end',
     async () => {
       const flat = context().scratch.in('flat');
       await mkdir(flat);
@@ -202,12 +205,13 @@ export function testContent(context: () => SuiteContext): void {
         const change = index === 0 ? lowestOfMany() : oneOfMany(index);
         const key = `prepare-${index}`;
         const mounts = await context().client.prepare(key, parent, LABELS);
+        const compared = index % COMPARED_EVERY === 0;
         {
           using mounted = await mountSnapshot(mounts, context().scratch.in('layer'));
-          expect(await treeOf(mounted.path)).toEqual(await treeOf(flat));
+          if (compared) expect(await treeOf(mounted.path)).toEqual(await treeOf(flat));
           await change(flat);
           await change(mounted.path);
-          expect(await treeOf(mounted.path)).toEqual(await treeOf(flat));
+          if (compared) expect(await treeOf(mounted.path)).toEqual(await treeOf(flat));
         }
         parent = `committed-${index}`;
         await context().client.commit(parent, key, LABELS);

@@ -8,8 +8,9 @@ import { setXattr } from '../../../linux/xattr';
 import type { Layer, LayerNode } from './layer-files';
 import { directory, file, layer, whiteout } from './testing/layers';
 import { visibleFiles } from './visible-files';
+import { LONG } from '../../../linux/testing/long-trials';
 
-const RUNS = process.env['ISHARE_TEST_LONG'] === '1' ? 2000 : 100;
+const RUNS = LONG ? 2000 : 100;
 const S_IFCHR = 0o020000;
 /** Contents of random files. */
 const TEXTS = ['one', 'two', 'three'];

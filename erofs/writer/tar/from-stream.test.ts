@@ -7,9 +7,9 @@ import { ScratchDirectory } from '../testing/scratch-directory';
 import { END, member } from './testing/craft-tar';
 import { ReadLayer } from './testing/read-layer';
 import type { ProgramReport } from './testing/read-program';
+import { LONG } from '../../../linux/testing/long-trials';
 
 const MIB = 1024 * 1024;
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
 const program = join(__dirname, 'testing', 'read-program.js');
 jest.setTimeout(LONG ? 600_000 : 60_000);
 

@@ -11,8 +11,7 @@ import { randomTree } from '../testing/random-tree';
 import { ScratchDirectory } from '../testing/scratch-directory';
 import type { DirectoryNode, TreeNode } from '../tree';
 import { ReadLayer } from './testing/read-layer';
-
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../../linux/testing/long-trials';
 
 jest.setTimeout(LONG ? 600_000 : 60_000);
 

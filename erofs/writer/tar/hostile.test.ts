@@ -18,8 +18,7 @@ import {
   withChecksum,
 } from './testing/craft-tar';
 import { failureOf, ReadLayer } from './testing/read-layer';
-
-const LONG = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../../linux/testing/long-trials';
 
 jest.setTimeout(LONG ? 600_000 : 60_000);
 

@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-
-const long = process.env['ISHARE_TEST_LONG'] === '1';
+import { LONG } from '../../../linux/testing/long-trials';
 
 /** How long images are damaged and tried, and from which seed on. */
-const SECONDS = Number(process.env['ISHARE_TEST_FUZZ_SECONDS'] ?? (long ? 600 : 30));
+const SECONDS = Number(process.env['ISHARE_TEST_FUZZ_SECONDS'] ?? (LONG ? 600 : 30));
 const FIRST_SEED = Number(process.env['ISHARE_TEST_SEED'] ?? 1);
 
 /** No image may keep the reader busy for longer (ms): most take 10, and machines differ. */
