@@ -206,8 +206,8 @@ export class PrivateContainerd implements AsyncDisposable {
     await this.ctr(['task', 'kill', '--signal', 'SIGKILL', id], options).catch(ignoreGone);
   }
 
-  /** Ends a container's task, if any, and removes task, container and its snapshot. One that is gone is no error. */
-  async removeContainer(id: string, options: CtrOptions): Promise<void> {
+  /** Ends a container's task, if any, and removes it. The container and its snapshot stay. One that is gone is no error. */
+  async removeTask(id: string, options: CtrOptions): Promise<void> {
     await this.killTask(id, options);
     // SIGKILL takes effect a moment after the call returns; until then the task cannot be deleted.
     const deadline = Date.now() + 10_000;
@@ -221,6 +221,18 @@ export class PrivateContainerd implements AsyncDisposable {
         await sleep(50);
       }
     }
+  }
+
+  /** Starts a container that has no task, and returns the pid of its first process. */
+  async startTask(id: string, options: CtrOptions): Promise<number> {
+    const flags = ['--detach', '--null-io', '--fifo-dir', join(this.directory, 'fifo')];
+    await this.ctr(['task', 'start', ...flags, id], options);
+    return this.pidOf(id, options);
+  }
+
+  /** Ends a container's task, if any, and removes task, container and its snapshot. One that is gone is no error. */
+  async removeContainer(id: string, options: CtrOptions): Promise<void> {
+    await this.removeTask(id, options);
     await this.ctr(['containers', 'delete', id], options).catch(ignoreGone);
   }
 

@@ -70,6 +70,18 @@ export class Disturbances {
     }
   }
 
+  /** Daemon and holder at once, and the mounts with them: what runs from them must be started anew. */
+  async loseMounts(): Promise<void> {
+    const { state } = this.host.daemon(this.name).snapshotter;
+    const holder = (await readTakeoverState(state))?.holder;
+    await this.host.daemon(this.name).snapshotter.crash();
+    if (holder !== undefined) {
+      await endHolder(holder);
+      this.ended.push(holder);
+    }
+    await this.host.restart(this.name);
+  }
+
   /** Containers go on meanwhile; nothing else may be under way, since clients of containerd would leave leases. */
   async restartContainerd(end: 'stop' | 'crash'): Promise<void> {
     await this.host.containerd[end]();

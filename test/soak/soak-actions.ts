@@ -32,6 +32,8 @@ const DOMAINS = ['one', 'two'];
 const always = (): boolean => true;
 
 export class SoakActions {
+  /** The daemon must live on. */
+  keepDaemon = false;
   #number = 0;
 
   constructor(
@@ -187,6 +189,15 @@ export class SoakActions {
         return () => this.disturbances.restartContainerd(end);
       },
     },
+    {
+      name: 'lose daemon and holder',
+      weight: 1,
+      possible: always,
+      undisturbed: true,
+      draw: () => async () => {
+        if (!this.keepDaemon) await this.#loseMounts();
+      },
+    },
   ];
 
   /** One of those that are possible now. */
@@ -199,6 +210,7 @@ export class SoakActions {
   /** Takes away what an action left half-way. */
   async sweep(): Promise<void> {
     await detachMountsBelow(join(this.host.directory, 'trees'));
+    await this.#afterWrites();
     const known = new Set([...this.model.snapshots().map((line) => line.split(' ')[1])]);
     const listed = await this.#snapshots('list');
     const strangers = listed
@@ -215,6 +227,16 @@ export class SoakActions {
     for (const id of containers) {
       if (id !== '' && !this.model.containers.has(id)) await containerd.removeContainer(id, this.place);
     }
+  }
+
+  /**
+   * Waits until containerd has written what it was writing. A commit whose client has gone away may be beyond recall, and a
+   * list does not wait for it.
+   */
+  async #afterWrites(): Promise<void> {
+    const { containerd } = this.host;
+    await containerd.ctr(['leases', 'create', '--id', 'written'], this.place);
+    await containerd.ctr(['leases', 'delete', 'written'], this.place);
   }
 
   /**
@@ -374,6 +396,16 @@ export class SoakActions {
         if (!(error instanceof CtrError)) throw error;
       });
     await this.sweep();
+  }
+
+  /** As after a reboot: containers are there and do not run, and what was written into them is there too. */
+  async #loseMounts(): Promise<void> {
+    await this.disturbances.loseMounts();
+    const { containerd } = this.host;
+    for (const container of this.model.containers.values()) {
+      await containerd.removeTask(container.id, this.place);
+      container.pid = await containerd.startTask(container.id, this.place);
+    }
   }
 
   async #reload(domain: string): Promise<void> {

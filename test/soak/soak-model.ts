@@ -3,7 +3,8 @@ import type { Contents, SoakImage } from './soak-images';
 /** A container that runs. */
 export interface ModelContainer {
   readonly id: string;
-  readonly pid: number;
+  /** Another one after the container was started anew. */
+  pid: number;
   readonly image: SoakImage;
   readonly domain: string;
   /** How many times its domain had been rotated when it was made. */

@@ -25,7 +25,7 @@ const LAST_LINES = 25;
 /** What the rounds did so far. */
 export interface Tally {
   actions: number;
-  /** By their names. */
+  /** What happened to the machine, meanwhile or as an action of its own, by name. */
   readonly disturbances: Map<string, number>;
   /** Actions that failed because the daemon went away, and were done again. */
   repeated: number;
@@ -62,6 +62,7 @@ export class SoakRounds {
     // Seeds are in a row, and near ones must not begin alike.
     const random = new Pseudorandom(Math.imul(seed, 2_654_435_761));
     this.#story = [];
+    this.#actions.keepDaemon = keepDaemon;
     try {
       for (let done = 0; done < count; done += 1) await this.#act(random, keepDaemon);
       await this.#settle();
@@ -108,10 +109,11 @@ export class SoakRounds {
     this.#story.push(disturbed ? `${action.name}; meanwhile ${name}` : action.name);
     this.tally.actions += 1;
     if (!disturbed) {
+      if (action.undisturbed === true) this.#count(action.name);
       await perform();
       return;
     }
-    this.tally.disturbances.set(name, (this.tally.disturbances.get(name) ?? 0) + 1);
+    this.#count(name);
     // Both are waited for, so that nothing goes on behind a failure.
     const happening = disturbance.happen();
     const [acted, happened] = await Promise.allSettled([
@@ -119,6 +121,10 @@ export class SoakRounds {
       happening,
     ]);
     for (const outcome of [happened, acted]) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  #count(name: string): void {
+    this.tally.disturbances.set(name, (this.tally.disturbances.get(name) ?? 0) + 1);
   }
 
   /** Does an action until it succeeds, where it may fail. */
