@@ -1,5 +1,5 @@
 import { addAbortSignal, type Readable } from 'node:stream';
-import { withSubject } from '../../../linux/named-failure';
+import { naming, withSubject } from '../../../linux/named-failure';
 import { NO_BLOCK_LOW } from '../../format/inode';
 import type { ContentSource } from '../content';
 import { UnrepresentableError } from '../errors';
@@ -147,7 +147,7 @@ class TarStream implements AsyncDisposable {
   readonly #pieces: AsyncGenerator<Buffer, void>;
 
   constructor({ tar, blob }: TarSource, { signal, onRead }: TarReading) {
-    this.#source = openInput(tar);
+    this.#source = naming(tar, () => openInput(tar));
     if (signal !== undefined) addAbortSignal(signal, this.#source);
     const pieces = counted(this.#source, tar, onRead);
     if (blob === undefined) {
