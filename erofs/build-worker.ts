@@ -24,6 +24,12 @@ export interface ImageBuilderOptions {
 
 const IDLE_TIMEOUT = 5000;
 
+/**
+ * Young generation of a thread's heap (MiB). It is collected when it is full, and only then are buffers of a stream freed that
+ * has passed by: they are many times as large as what stands for them in the heap.
+ */
+const YOUNG_GENERATION = 4;
+
 /** What is to be built, and by whom somebody wants to be told of it. */
 export interface BuildRequest extends BuildOptions {
   /** A thread has begun with it. */
@@ -126,7 +132,10 @@ export class ImageBuilder implements AsyncDisposable {
   }
 
   #startWorker(): Worker {
-    const resourceLimits = this.#heapLimit === undefined ? {} : { maxOldGenerationSizeMb: this.#heapLimit };
+    const resourceLimits = {
+      maxYoungGenerationSizeMb: YOUNG_GENERATION,
+      ...(this.#heapLimit !== undefined && { maxOldGenerationSizeMb: this.#heapLimit }),
+    };
     return new Worker(join(__dirname, 'build-worker-entry.js'), { resourceLimits });
   }
 }

@@ -13,7 +13,7 @@ import { codecsOf } from './writer/encoder-settings';
 import { readDirectoryTree, type DirectorySource } from './writer/from-directory';
 import { BLOCK_SIZE } from './writer/geometry';
 import { HostDirectories } from './writer/host-directories';
-import { writeImageTo, type WrittenImage } from './writer/image-writer';
+import { writeImageTo, type TreeReading, type WrittenImage } from './writer/image-writer';
 import { Pace } from './writer/pace';
 import type { BuildProgress } from './writer/progress';
 import { Spool } from './writer/spool';
@@ -100,12 +100,16 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
   const pace = new Pace(signal);
   signal?.throwIfAborted();
   if ('tar' in source) {
-    using spool = new Spool(dirname(options.target));
     const onRead = readingProgress(source, onProgress);
     let tar: LayerTar | undefined;
-    const root = await readTarTree(source, spool, { pace, signal, onRead, onTar: (found) => (tar = found) });
-    const result = await buildImageOfTree(root, options);
-    return tar === undefined ? result : { ...result, tar };
+    const reading: TarReading = { pace, signal, onRead, onTar: (found) => (tar = found) };
+    if (source.blob !== undefined) {
+      const result = await buildImageFrom((intake) => readTarTree(source, intake, reading), options);
+      return tar === undefined ? result : { ...result, tar };
+    }
+    // The order of contents is that of the tree, as of a directory's, so they must wait until it is known.
+    using spool = new Spool(dirname(options.target));
+    return await buildImageOfTree(await readTarTree(source, spool, reading), options);
   }
   using directories = new HostDirectories();
   const root = await readDirectoryTree(source, directories, pace);
@@ -113,7 +117,11 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
 }
 
 /** Builds an EROFS image of a tree that is in memory; its contents are read once. Otherwise like `buildImage`. */
-export async function buildImageOfTree(root: DirectoryNode, options: ImageOptions): Promise<BuildResult> {
+export function buildImageOfTree(root: DirectoryNode, options: ImageOptions): Promise<BuildResult> {
+  return buildImageFrom(() => Promise.resolve(root), options);
+}
+
+async function buildImageFrom(readTree: TreeReading, options: ImageOptions): Promise<BuildResult> {
   options.signal?.throwIfAborted();
   const choice = new CompressionChoice(options.compression);
   const { digests } = options;
@@ -123,7 +131,7 @@ export async function buildImageOfTree(root: DirectoryNode, options: ImageOption
   let written: WrittenImage;
   let table: Buffer | undefined;
   try {
-    ({ written, table } = await writeImage(temporary, directory, root, choice, options));
+    ({ written, table } = await writeImage(temporary, directory, readTree, choice, options));
     if (table !== undefined && digests !== undefined) {
       placeTable(table, digests, options.digestsTemporary ?? temporaryImageName(digests), unfinished);
     }
@@ -195,7 +203,7 @@ function removeUnfinished(temporary: string, reason: unknown): void {
 async function writeImage(
   path: string,
   directory: string,
-  root: DirectoryNode,
+  readTree: TreeReading,
   choice: CompressionChoice,
   options: ImageOptions,
 ): Promise<{ written: WrittenImage; table: Buffer | undefined }> {
@@ -204,7 +212,7 @@ async function writeImage(
     const { signal } = options;
     const pace = new Pace(signal);
     const written = await writeImageTo(fd, {
-      root,
+      readTree,
       choice,
       fingerprintName: options.fingerprintXattr ?? FINGERPRINT_DEFAULT_NAME,
       threads: options.threads ?? availableParallelism(),

@@ -46,6 +46,9 @@ export const native = {
   posixFadvise: declare<[number, number, number, number], number>(
     'int posix_fadvise(int fd, int64_t offset, int64_t len, int advice)',
   ),
+  fallocate: declare<[number, number, number, number], number>(
+    'int fallocate(int fd, int mode, int64_t offset, int64_t len)',
+  ),
   /** koffi gives an address as a number where it fits in 53 bits, else as a bigint. */
   mmap: declare<[number, number, number, number, number, number], number | bigint>(
     'uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',

@@ -39,8 +39,7 @@ export interface UnpackOrder {
  * Builds the image of a layer straight from its blob, beside the upper directory of the snapshot that it is for. It replaces one
  * that is there. The record comes last and is on disk when this resolves; when it rejects, nothing of either is left.
  *
- * No file of the layer is made on the way, but for one that has no name: contents wait in it (erofs/writer/spool.ts), since
- * a later entry of a tar may replace an earlier one, and the sizes of all go before the data of the first.
+ * No file of the layer is made on the way: contents go into the image as the blob is read (erofs/writer/image-contents.ts).
  */
 export async function unpackImage(
   paths: Paths,

@@ -19,7 +19,9 @@ import { BLOCK_SIZE } from './geometry';
 /** A compressed file, as far as its index goes. */
 export interface CompressedFile {
   /** In order, together the file. Their blocks follow one another from `startBlock` on. */
-  readonly extents: readonly EncodedExtent[];
+  readonly extents: Iterable<EncodedExtent>;
+  /** Bytes of the file, those of all extents. */
+  readonly size: number;
   readonly startBlock: number;
   readonly algorithm: Algorithm;
   /** Pclusters of more than one block may occur. */
@@ -47,7 +49,7 @@ interface Lcluster {
 export function encodeCompactIndex(file: CompressedFile, position: number): Buffer {
   if (position % MAP_HEADER_ALIGNMENT !== 0) throw new RangeError(`a map header at ${position}`);
   const lclusters = lclustersOf(file);
-  const packs = packsFor(lclusters.length, position + mapHeaderRecord.size);
+  const packs = packsFor(Math.ceil(file.size / BLOCK_SIZE), position + mapHeaderRecord.size);
   const indexSize = packs.reduce((total, { size }) => total + size, 0);
   const bytes = Buffer.alloc(mapHeaderRecord.size + indexSize);
   let advise = 0;
@@ -61,60 +63,65 @@ export function encodeCompactIndex(file: CompressedFile, position: number): Buff
     clusterBits: 0,
   });
   let at = mapHeaderRecord.size;
-  let first = 0;
   for (const shape of packs) {
-    writePack(
-      bytes.subarray(at, at + shape.size),
-      shape,
-      lclusters.slice(first, first + shape.entries),
-      file,
-    );
+    writePack(bytes.subarray(at, at + shape.size), shape, nextOf(lclusters, shape.entries), file);
     at += shape.size;
-    first += shape.entries;
   }
+  if (lclusters.next().done !== true) throw new RangeError(`extents of more than ${file.size} bytes`);
   return bytes;
 }
 
-function lclustersOf(file: CompressedFile): Lcluster[] {
-  const lclusters: Lcluster[] = [];
-  let block = file.startBlock;
-  let start = 0;
-  for (const extent of file.extents) {
-    if (Math.floor(start / BLOCK_SIZE) !== lclusters.length) {
-      throw new RangeError(`two extents of a file begin in the block at ${start}`);
-    }
-    const end = start + extent.length;
-    addExtent(lclusters, extent, start, block, file.bigPclusters);
-    block += extent.blocks;
-    start = end;
+/** Up to `count` of what comes next. */
+function nextOf<T>(values: Iterator<T, void>, count: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < count) {
+    const next = values.next();
+    if (next.done === true) break;
+    taken.push(next.value);
   }
-  const total = Math.ceil(start / BLOCK_SIZE);
-  if (lclusters.length < total) {
-    // Says where the last extent ends, as mkfs.erofs does: else readers had to take it from the file's size.
-    const low = start % BLOCK_SIZE;
-    lclusters.push({ type: LCLUSTER_TYPE.PLAIN, low, distanceOn: 0, block });
-  }
-  return lclusters;
+  return taken;
 }
 
-/** Adds the lclusters from the one where an extent begins up to the one before that where it ends. */
-function addExtent(
-  lclusters: Lcluster[],
+/** One after the other: a large file has more of them than memory should hold. */
+function* lclustersOf(file: CompressedFile): Generator<Lcluster, void> {
+  let block = file.startBlock;
+  let start = 0;
+  let count = 0;
+  for (const extent of file.extents) {
+    if (Math.floor(start / BLOCK_SIZE) !== count) {
+      throw new RangeError(`two extents of a file begin in the block at ${start}`);
+    }
+    for (const lcluster of lclustersOfExtent(extent, start, block, file.bigPclusters)) {
+      count++;
+      yield lcluster;
+    }
+    block += extent.blocks;
+    start += extent.length;
+  }
+  if (start !== file.size) throw new RangeError(`extents of ${start} bytes, the file has ${file.size}`);
+  if (count < Math.ceil(start / BLOCK_SIZE)) {
+    // Says where the last extent ends, as mkfs.erofs does: else readers had to take it from the file's size.
+    yield { type: LCLUSTER_TYPE.PLAIN, low: start % BLOCK_SIZE, distanceOn: 0, block };
+  }
+}
+
+/** The lclusters from the one where an extent begins up to the one before that where it ends. */
+function* lclustersOfExtent(
   { length, blocks, plain }: EncodedExtent,
   start: number,
   block: number,
   bigPclusters: boolean,
-): void {
+): Generator<Lcluster, void> {
   const head = Math.floor(start / BLOCK_SIZE);
   const next = Math.max(head + 1, Math.floor((start + length) / BLOCK_SIZE));
   const type = plain ? LCLUSTER_TYPE.PLAIN : LCLUSTER_TYPE.HEAD1;
-  lclusters.push({ type, low: start % BLOCK_SIZE, distanceOn: 0, block });
+  yield { type, low: start % BLOCK_SIZE, distanceOn: 0, block };
   for (let number = head + 1; number < next; number++) {
     const back = number - head;
     // One that has no blocks of its own counts as one.
     const low = bigPclusters && back === 1 ? CBLKCNT | Math.max(1, blocks) : Math.min(back, CBLKCNT - 1);
     const distanceOn = Math.min(next - number, CBLKCNT - 1);
-    lclusters.push({ type: LCLUSTER_TYPE.NONHEAD, low, distanceOn, block });
+    yield { type: LCLUSTER_TYPE.NONHEAD, low, distanceOn, block };
   }
 }
 

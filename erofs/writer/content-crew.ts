@@ -74,6 +74,11 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/**
+ * Young generation of a thread's heap (MiB): what it works on is in shared memory, and collecting what is left costs nothing.
+ */
+const YOUNG_GENERATION = 2;
+
 class ContentThread {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
@@ -85,7 +90,10 @@ class ContentThread {
 
   constructor(settings: readonly EncoderSettings[]) {
     const workerData: ContentThreadData = { settings, stop: this.#stop };
-    this.#worker = new Worker(join(__dirname, 'content-thread-entry.js'), { workerData });
+    this.#worker = new Worker(join(__dirname, 'content-thread-entry.js'), {
+      workerData,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION },
+    });
     this.#worker.on('message', (result: ContentResult) => {
       const next = this.#waiting.shift();
       if (next === undefined) return;

@@ -1,6 +1,6 @@
 import { ENCODERS } from './encoder-settings';
 import type { CompressionChoice } from './compression-choice';
-import type { ContentReader, ContentSource } from './content';
+import type { ContentFeed } from './content';
 import type { ContentCrew } from './content-crew';
 import {
   BATCH_SIZE,
@@ -14,10 +14,22 @@ import { SourceChangedError } from './errors';
 import { FileAssembly, plainTail, type AssemblyCompression } from './file-assembly';
 import { fingerprintValue } from './fingerprint-xattr';
 import { BLOCK_SIZE, INLINE_TAIL_MAX } from './geometry';
-import type { InodePlan } from './inode-plan';
 import type { ProgressMeter } from './progress';
 import type { SequentialOutput } from './sequential-output';
 import type { Spool } from './spool';
+import type { StoredContent } from './stored-content';
+
+/** A file whose content is to be stored. */
+export interface IncomingFile {
+  /** Bytes, at least 1. */
+  readonly size: number;
+  /** Files with other numbers may be hashed by other threads. */
+  readonly serial: number;
+  /** Path inside the image, for rules and messages. */
+  shown(): string;
+  /** Called once all of it is written, or as good as. */
+  onStored(content: StoredContent): void;
+}
 
 /** Memory of a batch. */
 interface Slot {
@@ -27,7 +39,7 @@ interface Slot {
 }
 
 interface Piece {
-  readonly inode: InodePlan;
+  readonly file: IncomingFile;
   readonly order: PieceOrder;
   /** Number of the settings of the whole file. */
   readonly settings: number | undefined;
@@ -49,7 +61,7 @@ const INDEX_HEAD = 16;
 const INDEX_PER_BLOCK = 4;
 
 /**
- * Reads the content of files, has it hashed and compressed by the crew, and writes it, all at the same time; what the
+ * Takes in the content of files, has it hashed and compressed by the crew, and writes it, all at the same time; what the
  * image gets depends on neither the crew nor its pace. Memory holds a few batches.
  */
 export class ContentStore {
@@ -67,24 +79,25 @@ export class ContentStore {
     private readonly crew: ContentCrew,
     private readonly choice: CompressionChoice,
     private readonly meter: ProgressMeter,
+    /** Bytes of all that will come, as far as they are known. */
+    private readonly expectedBytes = Number.POSITIVE_INFINITY,
   ) {}
 
   /**
    * Takes a file that is not empty. Throws SourceChangedError where the content is not of the size that was promised,
-   * or its source says so.
+   * and what the feed throws.
    */
-  async add(inode: InodePlan, content: ContentSource): Promise<void> {
-    using reader = content.open();
-    const settings = this.choice.for(() => inode.shown());
-    for (let offset = 0; offset < inode.size;) {
-      const length = Math.min(BATCH_SIZE, inode.size - offset);
+  async add(file: IncomingFile, feed: ContentFeed): Promise<void> {
+    const settings = this.choice.for(() => file.shown());
+    for (let offset = 0; offset < file.size;) {
+      const length = Math.min(BATCH_SIZE, file.size - offset);
       if (this.#used + length > BATCH_SIZE) await this.#dispatch();
       this.#slot ??= await this.#takeSlot();
-      await this.#read(reader, Buffer.from(this.#slot.input, this.#used, length), inode);
-      const final = offset + length === inode.size;
+      await this.#read(feed, Buffer.from(this.#slot.input, this.#used, length), file);
+      const final = offset + length === file.size;
       // The source knows best what happened to it, so it is asked before anything becomes of its last bytes.
-      if (final) reader.verify();
-      this.#addPiece(inode, this.#slot, { offset, length, final, settings });
+      if (final) feed.verify();
+      this.#addPiece(file, this.#slot, { offset, length, final, settings });
       offset += length;
     }
   }
@@ -96,7 +109,7 @@ export class ContentStore {
   }
 
   #addPiece(
-    inode: InodePlan,
+    file: IncomingFile,
     slot: Slot,
     piece: { offset: number; length: number; final: boolean; settings: number | undefined },
   ): void {
@@ -113,18 +126,20 @@ export class ContentStore {
     let hash: Promise<ContentResult> | undefined;
     if (!whole) {
       const task: ContentTask = { kind: 'hash', input: slot.input, offset, length, last: final };
-      hash = awaitedLater(this.crew.run(task, inode.serial));
+      hash = awaitedLater(this.crew.run(task, file.serial));
     }
-    this.#pieces.push({ inode, order, settings: piece.settings, first, final, hash });
+    this.#pieces.push({ file, order, settings: piece.settings, first, final, hash });
     this.#used += length;
   }
 
-  async #read(reader: ContentReader, target: Buffer, inode: InodePlan): Promise<void> {
+  async #read(feed: ContentFeed, target: Buffer, file: IncomingFile): Promise<void> {
     for (let done = 0; done < target.length;) {
-      const count = reader.read(target.subarray(done));
+      const given = feed.read(target.subarray(done));
+      // Most trees are of small files, whose bytes are there at once.
+      const count = typeof given === 'number' ? given : await given;
       if (count === 0) {
-        reader.verify();
-        throw new SourceChangedError(inode.shown(), `ended before its ${inode.size} bytes`);
+        feed.verify();
+        throw new SourceChangedError(file.shown(), `ended before its ${file.size} bytes`);
       }
       done += count;
       this.meter.countContent(count);
@@ -140,7 +155,7 @@ export class ContentStore {
     this.#slots++;
     const { settings } = this.choice;
     // Small images must not cost what large ones do.
-    const inputSize = Math.min(BATCH_SIZE, this.meter.totalBytes);
+    const inputSize = Math.min(BATCH_SIZE, this.expectedBytes);
     return {
       input: new SharedArrayBuffer(inputSize),
       output: settings.length > 0 ? new SharedArrayBuffer(outputSize(inputSize, settings)) : undefined,
@@ -176,10 +191,10 @@ export class ContentStore {
   }
 
   async #write(slot: Slot, piece: Piece, result: PieceResult | undefined): Promise<void> {
-    const { inode, order, final } = piece;
-    if (piece.first) this.#assembly = this.#assemble(inode, piece.settings);
+    const { file, order, final } = piece;
+    if (piece.first) this.#assembly = this.#assemble(piece.settings);
     const assembly = this.#assembly;
-    if (assembly === undefined) throw new Error(`${inode.shown()}: a piece without its first`);
+    if (assembly === undefined) throw new Error(`${file.shown()}: a piece without its first`);
     const encoded = result?.encoded;
     if (encoded === undefined || slot.output === undefined) {
       assembly.addPlain(Buffer.from(slot.input, order.offset, order.length), final);
@@ -191,12 +206,12 @@ export class ContentStore {
     const hashed = await piece.hash;
     if (!final) return;
     const digest = hashed?.kind === 'hash' ? hashed.digest : result?.digest;
-    if (digest === undefined) throw new Error(`${inode.shown()}: no digest`);
-    inode.content = assembly.finish(fingerprintValue(Buffer.from(digest)));
+    if (digest === undefined) throw new Error(`${file.shown()}: no digest`);
+    file.onStored(assembly.finish(fingerprintValue(Buffer.from(digest))));
   }
 
-  #assemble(inode: InodePlan, settings: number | undefined): FileAssembly {
-    return new FileAssembly(this.output, this.spool, inode.headSize, this.#compressionOf(settings));
+  #assemble(settings: number | undefined): FileAssembly {
+    return new FileAssembly(this.output, this.spool, this.#compressionOf(settings));
   }
 
   #compressionOf(number: number | undefined): AssemblyCompression | undefined {

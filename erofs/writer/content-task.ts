@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash, hash, type Hash } from 'node:crypto';
 import type { FillingEncoder } from '../compression/system-encoders';
 import type { EncoderSettings } from './compression-options';
 import { encodePiece, outputSlack, type EncodedPiece } from './encode-piece';
@@ -85,7 +85,7 @@ export class ContentWork implements Disposable {
     let outputOffset = 0;
     return pieces.map((piece) => {
       const bytes = Buffer.from(input, piece.offset, piece.length);
-      const digest = piece.whole ? createHash('sha256').update(bytes).digest() : undefined;
+      const digest = piece.whole ? hash('sha256', bytes, 'buffer') : undefined;
       const encoded =
         output === undefined ? undefined : this.#encode(piece, bytes, Buffer.from(output, outputOffset));
       const result = { digest, encoded, outputOffset };

@@ -10,8 +10,16 @@ export interface ContentSource {
   open(): ContentReader;
 }
 
+/** What gives the bytes of a file, in order. */
+export interface ContentFeed {
+  /** Gives up to `target.length` bytes, of which it says how many: 0 only at the end. */
+  read(target: Buffer): number | Promise<number>;
+  /** See ContentReader. */
+  verify(): void;
+}
+
 /** Synchronous on purpose: images are built in worker threads, where waiting harms nobody. */
-export interface ContentReader extends Disposable {
+export interface ContentReader extends ContentFeed, Disposable {
   /** Reads up to `target.length` bytes and returns how many: 0 only at the end. */
   read(target: Buffer): number;
   /** To be called after the last byte: throws SourceChangedError where the source is not what was promised. */

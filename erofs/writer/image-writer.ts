@@ -1,20 +1,23 @@
-import { codecNote } from './codec-note';
+import { codecNote, type CodecNote } from './codec-note';
 import type { CompressionChoice } from './compression-choice';
-import { startCrew } from './content-crew';
-import { BATCH_SIZE } from './content-task';
-import { ContentStore } from './content-store';
 import { emitMetadata } from './emit';
 import { BLOCK_SIZE } from './geometry';
+import { GrowingCrew } from './growing-crew';
+import { ImageContents, type ContentIntake } from './image-contents';
 import { planImage, type ImagePlan } from './image-plan';
 import { layOutMetadata, type MetadataLayout } from './layout';
 import type { Pace } from './pace';
+import { placeIndexes } from './place-indexes';
 import { ProgressMeter, type BuildProgress } from './progress';
 import { SequentialOutput } from './sequential-output';
 import { Spool } from './spool';
 import type { DirectoryNode } from './tree';
 
+/** Gives the tree of an image. What it hands over to the intake meanwhile is in the image by then; the rest is read later. */
+export type TreeReading = (intake: ContentIntake) => Promise<DirectoryNode>;
+
 export interface WriteOptions {
-  readonly root: DirectoryNode;
+  readonly readTree: TreeReading;
   readonly choice: CompressionChoice;
   readonly fingerprintName: string;
   /** How many hash and compress. */
@@ -31,21 +34,18 @@ export interface WrittenImage {
   readonly uuid: Buffer;
 }
 
-/** Content below this is done with sooner than threads have started (bytes). */
-const CONTENT_FOR_THREADS = 2 * BATCH_SIZE;
-
 /**
  * Writes an image into a new, empty file, which is open for reading and writing and stays the caller's. First the
- * content of files, each read once, in the order of the tree, from the second block on; then, when it is known what
- * became of them, all metadata behind it; at last the first block. Nothing is synced.
+ * content of files, each read once, from the second block on: in the order of the tree, or as it comes while the tree is
+ * read; then, when it is known what became of them, all metadata behind it; at last the first block. Nothing is synced.
  */
 export async function writeImageTo(fd: number, options: WriteOptions): Promise<WrittenImage> {
   const { choice, pace, onProgress } = options;
   const note = codecNote(choice.settings);
-  const plan = planImage(options.root, options.fingerprintName, note);
-  const meter = new ProgressMeter(fd, plan.inodes, pace, onProgress);
+  const meter = new ProgressMeter(fd, pace, onProgress);
   using spool = new Spool(options.spoolDirectory);
-  const sharedBlock = await storeContents(fd, plan, spool, meter, options);
+  const { plan, sharedBlock } = await storeContents(fd, spool, meter, note, options);
+  await placeIndexes(plan.inodes, spool, pace);
   const layout = layOutMetadata(plan, sharedBlock);
   const prefixRecords = [plan.fingerprint.prefixRecord];
   if (note !== undefined) prefixRecords.push(note.prefixRecord);
@@ -54,23 +54,18 @@ export async function writeImageTo(fd: number, options: WriteOptions): Promise<W
   return { plan, layout, uuid };
 }
 
-/** Returns the block behind all content. */
+/** Returns the plan of the tree, whose inodes have their contents, and the block behind all content. */
 async function storeContents(
   fd: number,
-  { inodes }: ImagePlan,
   spool: Spool,
   meter: ProgressMeter,
-  { choice, threads }: WriteOptions,
-): Promise<number> {
+  note: CodecNote | undefined,
+  { readTree, choice, threads, fingerprintName }: WriteOptions,
+): Promise<{ plan: ImagePlan; sharedBlock: number }> {
   const output = new SequentialOutput(fd, BLOCK_SIZE);
-  await using crew = startCrew(meter.totalBytes < CONTENT_FOR_THREADS ? 1 : threads, choice.settings);
-  const store = new ContentStore(output, spool, crew, choice, meter);
-  for (const inode of inodes) {
-    const { node } = inode;
-    if (node.kind === 'file' && inode.size > 0) await store.add(inode, node.content);
-  }
-  await store.finish();
-  output.flush();
-  meter.report();
-  return output.position / BLOCK_SIZE;
+  await using crew = new GrowingCrew(threads, choice.settings);
+  const contents = new ImageContents({ fd, output, spool, crew, choice, meter });
+  const plan = planImage(await readTree(contents), fingerprintName, note);
+  await contents.complete(plan.inodes);
+  return { plan, sharedBlock: output.position / BLOCK_SIZE };
 }

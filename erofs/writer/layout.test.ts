@@ -29,6 +29,7 @@ function layOut(root: DirectoryNode): { plan: ImagePlan; layout: MetadataLayout 
     inode.content = {
       fingerprint: Buffer.alloc(39),
       algorithm: undefined,
+      index: undefined,
       layout: length > 0 ? DATA_LAYOUT.FLAT_INLINE : DATA_LAYOUT.FLAT_PLAIN,
       startBlock: toBlockAddress(next),
       blocks,

@@ -22,17 +22,20 @@ const DROP_EVERY = 64 * 1024 * 1024;
 export class ProgressMeter {
   #inodes = 0;
   #bytes = 0;
-  #dropped = 0;
-  /** Bytes in all files. */
-  readonly totalBytes: number;
+  #undropped = 0;
+  /** Undefined as long as the tree is not known: others report then. */
+  #totals: { readonly inodes: number; readonly bytes: number } | undefined;
 
   constructor(
     private readonly fd: number,
-    private readonly inodes: readonly InodePlan[],
     private readonly pace: Pace,
     private readonly onProgress: ((progress: BuildProgress) => void) | undefined,
-  ) {
-    this.totalBytes = inodes.reduce((total, inode) => (inode.regularFile ? total + inode.size : total), 0);
+  ) {}
+
+  /** The tree is known. @param takenIn bytes of its files that have been taken in already. */
+  begin(inodes: readonly InodePlan[], takenIn: number): void {
+    this.#totals = { inodes: inodes.length, bytes: contentBytes(inodes) };
+    this.#bytes = takenIn;
   }
 
   countInode(): void {
@@ -41,8 +44,9 @@ export class ProgressMeter {
 
   countContent(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes - this.#dropped < DROP_EVERY) return;
-    this.#dropped = this.#bytes;
+    this.#undropped += bytes;
+    if (this.#undropped < DROP_EVERY) return;
+    this.#undropped = 0;
     dropCachedPages(this.fd);
   }
 
@@ -57,12 +61,18 @@ export class ProgressMeter {
   }
 
   report(): void {
+    if (this.#totals === undefined) return;
     this.onProgress?.({
       stage: 'writing',
       inodes: this.#inodes,
-      totalInodes: this.inodes.length,
+      totalInodes: this.#totals.inodes,
       bytes: this.#bytes,
-      totalBytes: this.totalBytes,
+      totalBytes: this.#totals.bytes,
     });
   }
+}
+
+/** Bytes in all files. */
+export function contentBytes(inodes: readonly InodePlan[]): number {
+  return inodes.reduce((total, inode) => (inode.regularFile ? total + inode.size : total), 0);
 }

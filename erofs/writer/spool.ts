@@ -8,6 +8,9 @@ import type { ContentReader, ContentSource } from './content';
 /** Bytes gathered for one write(2). */
 const GATHER = 1024 * 1024;
 
+/** Bytes around a read that are kept. Not more: who reads in an order of his own would read all of it each time. */
+const NEIGHBOURHOOD = 128 * 1024;
+
 /**
  * The file's pages leave the page cache each time that this many bytes were written, and each time that as many were
  * read. What is smaller never needs the disk.
@@ -38,7 +41,7 @@ export class Spool implements Disposable {
   #writtenSinceRelease = 0;
   #readSinceRelease = 0;
   /** Bytes of the file around the last read; written bytes never change. */
-  #near = { start: 0, bytes: Buffer.alloc(0) };
+  readonly #near = { start: 0, length: 0, bytes: Buffer.allocUnsafeSlow(NEIGHBOURHOOD) };
   #open = true;
 
   /** @param directory where the file takes its room, best the file system where the image will be. */
@@ -72,18 +75,22 @@ export class Spool implements Disposable {
    */
   read(offset: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
-    if (offset < 0 || offset + length > this.#written || length > GATHER / 2) {
+    if (offset < 0 || offset + length > this.#written || length > NEIGHBOURHOOD / 2) {
       this.readInto(bytes, offset);
       return bytes;
     }
-    const behind = this.#near.start + this.#near.bytes.length;
-    if (offset < this.#near.start || offset + length > behind) {
+    const near = this.#near;
+    if (offset < near.start || offset + length > near.start + near.length) {
       // Some of what is before, too: who reads in an order of his own goes back a little now and then.
-      const start = Math.max(0, offset - GATHER / 4);
-      this.#near = { start, bytes: Buffer.allocUnsafe(Math.min(GATHER, this.#written - start)) };
-      this.readInto(this.#near.bytes, start);
+      const start = Math.max(0, offset - NEIGHBOURHOOD / 4);
+      const end = Math.min(start + NEIGHBOURHOOD, this.#written);
+      // Should the read fail, nothing is known any more.
+      near.length = 0;
+      this.readInto(near.bytes.subarray(0, end - start), start);
+      near.start = start;
+      near.length = end - start;
     }
-    this.#near.bytes.copy(bytes, 0, offset - this.#near.start);
+    near.bytes.copy(bytes, 0, offset - near.start);
     return bytes;
   }
 

@@ -1,6 +1,7 @@
 import type { BlockAddress } from '../brands';
 import type { Algorithm } from '../format/compression';
 import type { DATA_LAYOUT } from '../format/inode';
+import type { SpooledExtents } from './spooled-extents';
 
 /** What stands behind an inode and its attributes: an inline tail, or a map header with its index and what follows it. */
 export interface Trailer {
@@ -14,6 +15,15 @@ export interface Trailer {
   readonly inlineBytes: number;
 }
 
+/** What the index of a compressed file is made of. */
+export interface WaitingIndex {
+  readonly extents: SpooledExtents;
+  /** Bytes of the pcluster that is to stand behind the index; in the spool it stands behind the extents. */
+  readonly inlineBytes: number;
+  readonly algorithm: Algorithm;
+  readonly bigPclusters: boolean;
+}
+
 /** The content of a file that is in the image. */
 export interface StoredContent {
   /** Value of the fingerprint attribute. */
@@ -23,6 +33,8 @@ export interface StoredContent {
   readonly startBlock: BlockAddress;
   readonly blocks: number;
   readonly trailer: Trailer | undefined;
+  /** Compressed files have this until the bytes of their inode are known, and a trailer from then on: see `placeIndexes`. */
+  readonly index: WaitingIndex | undefined;
   /** Undefined: stored plain. */
   readonly algorithm: Algorithm | undefined;
 }

@@ -1,11 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { makeReadyMade } from '../../ishare/verification/testing/ready-made';
 import type { ErrnoName } from '../../linux/errno';
 import { toGrpcFailure } from '../../snapshotter/errors';
+import type { UnpackRequest } from '../../snapshotter/layer-unpacking';
 import { arm, disarm } from './fault-points';
 import { openSnapshots, watchTransactions, type OpenedSnapshots } from './faulty-snapshots';
+import { unpackRequest, writeLayerFile } from './layer-file';
 import { brokenInvariants } from './snapshots-invariants';
 
 /** What became of one call in which one operation failed. */
@@ -48,6 +50,17 @@ const calls: Readonly<Record<string, Call>> = {
     run: ({ snapshots }, number) =>
       snapshots.commit({ key: `c${number}`, name: `c${number}-done`, labels: {} }),
   },
+  'Unpacking of a layer': {
+    make: async ({ snapshots, paths }, number) => {
+      const mounts = await snapshots.prepare({ key: `u${number}`, parent: '', labels: {} });
+      const layer = writeLayerFile(`${paths.root}-layer.tar`, 'content of a layer'.repeat(1000));
+      unpackRequests.set(number, unpackRequest(layer, mounts));
+    },
+    run: async ({ snapshots }, number) => {
+      const request = unpackRequests.get(number);
+      if (request !== undefined) await snapshots.unpack(request);
+    },
+  },
   'Commit of a ready-made image': {
     make: async ({ snapshots, store, paths }, number) => {
       await snapshots.prepare({ key: `r${number}`, parent: '', labels: {} });
@@ -70,12 +83,21 @@ const calls: Readonly<Record<string, Call>> = {
   },
 };
 
+const unpackRequests = new Map<number, UnpackRequest>();
+
 async function prepareFiles({ snapshots, store, paths }: OpenedSnapshots, key: string): Promise<void> {
   await snapshots.prepare({ key, parent: '', labels: {} });
   const { id } = store.snapshots.find(key) ?? {};
   if (id === undefined) throw new Error(`${key} was prepared and is not stored`);
   await mkdir(join(paths.upper(id), 'directory'));
   await writeFile(join(paths.upper(id), 'directory', 'content'), 'content');
+}
+
+/** What is left of an unpacked layer in the directory of a snapshot, where there is such a snapshot. */
+async function unpackedPieces({ store, paths }: OpenedSnapshots, key: string): Promise<string[]> {
+  const { id } = store.snapshots.find(key) ?? {};
+  if (id === undefined) return [];
+  return (await readdir(paths.snapshot(id))).filter((name) => !['fs', 'work'].includes(name));
 }
 
 /**
@@ -102,6 +124,8 @@ async function failEverywhere(root: string, fault: ErrnoName, lasting: boolean):
       const operations = disarm(plan);
       await snapshots.cleanup();
       const broken = await brokenInvariants(paths, store);
+      // What cannot be removed stays until the next attempt.
+      if (failure !== undefined && !lasting) broken.push(...(await unpackedPieces(opened, `u${number}`)));
       let again = '';
       if (failure !== undefined) {
         await run(opened, number).catch((error: unknown) => (again = String(error)));

@@ -284,7 +284,7 @@ describe('nothing stays of a layer that is refused', () => {
     const blob = storeBlob(
       fixture.parts.contentRoot,
       execFileSync('zstd', ['-q', '-c'], {
-        input: Buffer.concat([member({ name: 'zeros' }, Buffer.alloc(100 * 2 ** 20)), END]),
+        input: Buffer.concat([member({ name: 'large' }, Buffer.alloc(100 * 2 ** 20, 'x')), END]),
       }),
       'application/vnd.oci.image.layer.v1.tar+zstd',
     );

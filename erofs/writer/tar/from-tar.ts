@@ -1,16 +1,24 @@
 import { addAbortSignal, type Readable } from 'node:stream';
+import { naming, withSubject } from '../../../linux/named-failure';
+import { NO_BLOCK_LOW } from '../../format/inode';
 import type { ContentSource } from '../content';
+import { UnrepresentableError } from '../errors';
+import { BLOCK_SIZE } from '../geometry';
+import type { ContentIntake } from '../image-contents';
 import type { Pace } from '../pace';
-import type { Spool, SpooledStretch } from '../spool';
+import { Spool, type SpooledStretch } from '../spool';
 import type { DirectoryNode } from '../tree';
 import { asContainerd } from './as-containerd';
 import { ByteStream } from './byte-stream';
 import { decompressed } from './decompression';
+import type { TarEntry } from './entry';
+import { shownPath } from './errors';
 import { openInput } from './input';
 import { checkedBlob, TarMeter, type LayerBlob, type LayerTar } from './layer-blob';
 import { LayerTree } from './layer-tree';
 import { inheritAttributes } from './lower-directories';
 import type { SparseFile } from './sparse';
+import { SparseFeed } from './sparse-feed';
 import { TarReader } from './tar-reader';
 
 export interface TarSource {
@@ -40,8 +48,8 @@ const REST_PIECE = 1024 * 1024;
 
 /**
  * Reads a layer from a tar stream into a tree, the same as `readDirectoryTree` with `overlay` gives of the layer when it
- * is unpacked; LayerTree tells how entries become one. Contents go to `spool`, which must live as long as the tree is
- * used; memory grows with the number of entries, not with their contents. The stream is read to its end, so that damage
+ * is unpacked; LayerTree tells how entries become one. Contents go to a spool, which must live as long as the tree is
+ * used, or into an image as they come; memory grows with the number of entries, not with their contents. The stream is read to its end, so that damage
  * behind the last entry is found, and whoever writes to a fifo can finish.
  *
  * Throws TarErrors for what is wrong with the stream, WrongBlobError where it is not the blob, DependentUpperError for attributes of overlayfs that no layer can
@@ -50,14 +58,14 @@ const REST_PIECE = 1024 * 1024;
  */
 export async function readTarTree(
   source: TarSource,
-  spool: Spool,
+  contents: Spool | ContentIntake,
   reading: TarReading,
 ): Promise<DirectoryNode> {
   const { pace, signal } = reading;
   signal?.throwIfAborted();
   try {
     await using stream = new TarStream(source, reading);
-    const tree = await readTree(source, stream.bytes, spool, pace);
+    const tree = await readTree(source, stream.bytes, contents, pace);
     if (stream.meter !== undefined) reading.onTar?.(stream.meter.result());
     const { blob, lower = [] } = source;
     await inheritAttributes(tree.root, tree.implied, lower, pace);
@@ -72,19 +80,42 @@ export async function readTarTree(
 async function readTree(
   { tar, blob }: TarSource,
   bytes: ByteStream,
-  spool: Spool,
+  contents: Spool | ContentIntake,
   pace: Pace,
 ): Promise<LayerTree> {
   const fromBlob = blob !== undefined;
   const reader = new TarReader(blob?.digest ?? tar, bytes, fromBlob);
   const tree = new LayerTree(!fromBlob);
   for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-    const content = entry.kind === 'file' ? await spooled(reader, entry.file, spool, pace) : undefined;
+    let content: ContentSource | undefined;
+    if (entry.kind === 'file') {
+      content =
+        contents instanceof Spool
+          ? await spooled(reader, entry.file, contents, pace)
+          : await taken(reader, entry, tree, contents);
+    }
     tree.add({ ...(fromBlob ? asContainerd(entry) : entry), content });
     if (pace.due()) await pace.breathe();
   }
   while ((await bytes.some(REST_PIECE)) !== undefined) if (pace.due()) await pace.breathe();
   return tree;
+}
+
+/** Moves the content of the current entry into the image. */
+async function taken(
+  reader: TarReader,
+  entry: TarEntry & { kind: 'file' },
+  tree: LayerTree,
+  intake: ContentIntake,
+): Promise<ContentSource> {
+  const { file } = entry;
+  const stored = file.stretches.reduce((total, { length }) => total + length, 0);
+  // Holes cost a tar nothing: nobody should wait for the zeros of what no image holds.
+  if (stored < file.size && file.size / BLOCK_SIZE >= NO_BLOCK_LOW) {
+    throw new UnrepresentableError(shownPath(entry.name), `has ${file.size} bytes`);
+  }
+  const feed = new SparseFeed(file, () => reader.content());
+  return await intake.take({ size: file.size, shown: () => tree.pathOf(entry) }, feed);
 }
 
 /** Moves the content of the current entry into the spool. */
@@ -116,9 +147,9 @@ class TarStream implements AsyncDisposable {
   readonly #pieces: AsyncGenerator<Buffer, void>;
 
   constructor({ tar, blob }: TarSource, { signal, onRead }: TarReading) {
-    this.#source = openInput(tar);
+    this.#source = naming(tar, () => openInput(tar));
     if (signal !== undefined) addAbortSignal(signal, this.#source);
-    const pieces = counted(this.#source, onRead);
+    const pieces = counted(this.#source, tar, onRead);
     if (blob === undefined) {
       this.#pieces = decompressed(pieces, tar);
     } else {
@@ -136,11 +167,19 @@ class TarStream implements AsyncDisposable {
   }
 }
 
-async function* counted(source: Readable, onRead: TarReading['onRead']): AsyncGenerator<Buffer, void> {
+async function* counted(
+  source: Readable,
+  tar: string,
+  onRead: TarReading['onRead'],
+): AsyncGenerator<Buffer, void> {
   let bytes = 0;
-  for await (const piece of source as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    onRead?.(bytes);
-    yield piece;
+  try {
+    for await (const piece of source as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      onRead?.(bytes);
+      yield piece;
+    }
+  } catch (error) {
+    throw withSubject(error, tar);
   }
 }

@@ -30,6 +30,12 @@ const IMPLIED: NodeAttributes = {
   xattrs: [],
 };
 
+/** A directory on the way to another. */
+interface Step {
+  readonly directory: DirectoryNode;
+  readonly name: string;
+}
+
 /** An entry with its content, where it has one. */
 export type PlacedEntry = TarEntry & { readonly content: ContentSource | undefined };
 
@@ -58,6 +64,14 @@ export class LayerTree {
 
   /** @param rootEntries whether an entry for the root itself counts. */
   constructor(private readonly rootEntries = true) {}
+
+  /** Path that an entry would get in the image, links on the way followed, for messages and rules. */
+  pathOf(entry: TarEntry): string {
+    const path = insideRoot(entry.name);
+    const name = path.pop() ?? '';
+    const way = this.#way(path, entry, true).map((step) => step.name);
+    return `/${[...way, name].map(shownName).join('/')}`;
+  }
 
   add(entry: PlacedEntry): void {
     const path = insideRoot(entry.name);
@@ -177,14 +191,23 @@ export class LayerTree {
   #directory(path: readonly string[], entry: TarEntry, create: true): DirectoryNode;
   #directory(path: readonly string[], entry: TarEntry, create: boolean): DirectoryNode | undefined;
   #directory(path: readonly string[], entry: TarEntry, create: boolean): DirectoryNode | undefined {
-    const above: DirectoryNode[] = [];
+    const way = this.#way(path, entry, create);
+    return way && (way.at(-1)?.directory ?? this.root);
+  }
+
+  /** All directories from below the root to the one at a path, links followed; otherwise like #directory. */
+  #way(path: readonly string[], entry: TarEntry, create: true): Step[];
+  #way(path: readonly string[], entry: TarEntry, create: boolean): Step[] | undefined;
+  #way(path: readonly string[], entry: TarEntry, create: boolean): Step[] | undefined {
+    const way: Step[] = [];
     let current = this.root;
     let links = 0;
     // The next name is the last of these.
     const ahead = [...path].reverse();
     for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
       if (name === '..') {
-        current = above.pop() ?? this.root;
+        way.pop();
+        current = way.at(-1)?.directory ?? this.root;
         continue;
       }
       const child = current.entries.get(name as EntryName);
@@ -194,7 +217,7 @@ export class LayerTree {
         const target = child.target.toString('latin1');
         if (target.startsWith('/')) {
           current = this.root;
-          above.length = 0;
+          way.length = 0;
         }
         for (const each of splitPath(target).reverse()) ahead.push(each);
         continue;
@@ -206,10 +229,10 @@ export class LayerTree {
         );
       }
       if (child === undefined && !create) return undefined;
-      above.push(current);
       current = child ?? this.#imply(current, name, entry);
+      way.push({ directory: current, name });
     }
-    return current;
+    return way;
   }
 
   #imply(parent: DirectoryNode, name: string, entry: TarEntry): DirectoryNode {

@@ -19,8 +19,8 @@ export class FuzzedDaemon implements AsyncDisposable {
     private readonly daemon: BackgroundProcess,
   ) {}
 
-  static async start(): Promise<FuzzedDaemon> {
-    const place = await DaemonPlace.create();
+  static async start(configuration = ''): Promise<FuzzedDaemon> {
+    const place = await DaemonPlace.create(configuration);
     const daemon = await place.start();
     return new FuzzedDaemon(place, new SnapshotsConnection(place.flags.address), daemon);
   }

@@ -1,0 +1,46 @@
+import type { EncoderSettings } from './compression-options';
+import { startCrew, type ContentCrew } from './content-crew';
+import { BATCH_SIZE, type ContentResult, type ContentTask } from './content-task';
+
+/** Content below this is done with sooner than threads have started (bytes). */
+const CONTENT_FOR_THREADS = 2 * BATCH_SIZE;
+
+/**
+ * A crew for content of which nobody knows yet how much it will be: tasks are done on the calling thread until enough is
+ * expected for threads to pay, and by threads from then on.
+ */
+export class GrowingCrew implements ContentCrew {
+  #crew: ContentCrew | undefined;
+  #expected = 0;
+  #grown = false;
+
+  /** @param threads how many there may be. */
+  constructor(
+    private readonly threads: number,
+    private readonly settings: readonly EncoderSettings[],
+  ) {}
+
+  get size(): number {
+    return this.#crew?.size ?? 1;
+  }
+
+  /** So many more bytes will come. Not to be called between the tasks of one file. */
+  async expect(bytes: number): Promise<void> {
+    this.#expected += bytes;
+    if (this.#grown || this.#expected < CONTENT_FOR_THREADS) return;
+    this.#grown = true;
+    const alone = this.#crew;
+    // What was done on this thread is done.
+    this.#crew = startCrew(this.threads, this.settings);
+    await alone?.[Symbol.asyncDispose]();
+  }
+
+  run(task: ContentTask, thread?: number): Promise<ContentResult> {
+    this.#crew ??= startCrew(1, this.settings);
+    return this.#crew.run(task, thread);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#crew?.[Symbol.asyncDispose]();
+  }
+}
