@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { buildImage } from './build';
 import { packError, type BuildOrder, type FromWorker, type ToWorker } from './build-messages';
@@ -5,6 +6,10 @@ import { packError, type BuildOrder, type FromWorker, type ToWorker } from './bu
 /** The thread that ImageBuilder starts: builds what it is told to, one image at a time. */
 if (parentPort === null) throw new Error('this file is the entry of a worker thread');
 const port = parentPort;
+
+// Requests are answered first, where both want a processor. It is of this thread and of those that it starts alone
+// (setpriority(2), "C library/kernel differences").
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 let current: AbortController | undefined;
 

@@ -96,7 +96,30 @@ export class SoakRounds {
       logs.map(async (log) => (await readFile(log, 'utf8')).split('\n').slice(-LAST_LINES)),
     );
     const options = mounts.map(({ target, superOptions }) => `${target} ${superOptions.join()}`);
-    return [...options, ...(await Promise.all(listings)), ...ends.flat()];
+    return [
+      ...options,
+      ...(await Promise.all(listings)),
+      ...(await this.#knownToContainerd()),
+      ...ends.flat(),
+    ];
+  }
+
+  /** Whatever may keep containerd from collecting something. */
+  async #knownToContainerd(): Promise<string[]> {
+    const { containerd } = this.host;
+    const ask = async (...words: string[]): Promise<string> =>
+      `${words.join(' ')}:\n${await containerd.ctr(words, this.place).catch(messageOf)}`;
+    const lists = [['images'], ['containers'], ['leases'], ['content'], ['tasks']];
+    const told = await Promise.all(lists.map((words) => ask(...words, 'list')));
+    const snapshots = ['snapshots', '--snapshotter', this.place.snapshotter];
+    const names = (await containerd.ctr([...snapshots, 'list'], this.place).catch(() => ''))
+      .split('\n')
+      .slice(1);
+    for (const line of names) {
+      const [name = ''] = line.trim().split(/\s+/);
+      if (name !== '') told.push(await ask(...snapshots, 'info', name));
+    }
+    return told;
   }
 
   async #act(random: Pseudorandom, keepDaemon: boolean): Promise<void> {
