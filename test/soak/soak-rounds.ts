@@ -119,6 +119,9 @@ export class SoakRounds {
       const [name = ''] = line.trim().split(/\s+/);
       if (name !== '') told.push(await ask(...snapshots, 'info', name));
     }
+    // Whether the next collection takes what is left tells whether anything needs it.
+    await this.#actions.collect();
+    told.push('after another collection:', await ask(...snapshots, 'list'));
     return told;
   }
 
