@@ -86,6 +86,8 @@ export function ownNamespace(word: string): string {
  * ends containers, daemons and mounts, also those that a failed test left.
  */
 export class ContainerHost implements AsyncDisposable {
+  /** Keys of trees that were prepared and not removed: after failures containerd may have such as no list shows. */
+  readonly treeKeys = new Set<string>();
   #keys = 0;
 
   private constructor(
@@ -209,6 +211,7 @@ export class ContainerHost implements AsyncDisposable {
     kind: 'prepare' | 'view' = 'prepare',
   ): Promise<MountedTree> {
     const key = `tree-${++this.#keys}`;
+    this.treeKeys.add(key);
     const path = join(this.directory, TREES, key);
     await mkdir(path, { recursive: true });
     const name = typeof parent === 'string' ? parent : topSnapshot(parent);
@@ -220,6 +223,7 @@ export class ContainerHost implements AsyncDisposable {
       [Symbol.asyncDispose]: async () => {
         unmount(path);
         await this.#snapshots(['remove', key], place);
+        this.treeKeys.delete(key);
       },
     };
   }

@@ -212,6 +212,10 @@ export class SoakActions {
     await detachMountsBelow(join(this.host.directory, 'trees'));
     await this.#afterWrites();
     const known = new Set([...this.model.snapshots().map((line) => line.split(' ')[1])]);
+    // A commit whose answer is lost is one that did not happen to containerd: it keeps the snapshot that was to be committed,
+    // which no list shows, since the daemon has it no more.
+    for (const key of this.host.treeKeys) await this.#snapshots('remove', key).catch(ignoreGone);
+    this.host.treeKeys.clear();
     const listed = await this.#snapshots('list');
     const strangers = listed
       .split('\n')
