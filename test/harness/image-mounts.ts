@@ -1,5 +1,6 @@
 import { abortConnection } from '../../fuse/connection-control';
 import { Watchdog } from '../../fuse/testing/watchdog';
+import { IMAGE_MOUNT_TYPE } from '../../ishare/image-mount';
 import { UMOUNT, unmount } from '../../linux/mount';
 import { readMountTable } from '../../linux/mount-table';
 import { WatchedProcess } from '../../linux/process-end';
@@ -20,6 +21,7 @@ export interface MountReport {
 export class BackgroundMount implements AsyncDisposable {
   private constructor(
     readonly report: MountReport,
+    private readonly server: WatchedProcess | undefined,
     private readonly watchdog: Watchdog,
   ) {}
 
@@ -33,12 +35,13 @@ export class BackgroundMount implements AsyncDisposable {
     );
     if (exitCode !== 0) throw new Error(`mount ended with ${exitCode}: ${stderr}`);
     const report = JSON.parse(stdout) as MountReport;
-    return new BackgroundMount(report, await Watchdog.over(connectionOf(report)));
+    const server = await WatchedProcess.find(report.pid);
+    return new BackgroundMount(report, server, await Watchdog.over(connectionOf(report)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.watchdog[Symbol.asyncDispose]();
-    await endMount(this.report);
+    await endMount(this.report, this.server);
   }
 }
 
@@ -46,13 +49,20 @@ function connectionOf({ device }: MountReport): number {
   return Number(device.split(':')[1]);
 }
 
-async function endMount(report: MountReport): Promise<void> {
-  for (const { device, target } of await readMountTable()) {
-    if (device === report.device) unmount(target, UMOUNT.DETACH);
-  }
-  await abortConnection(connectionOf(report));
-  const server = await WatchedProcess.find(report.pid);
-  if (server !== undefined && !(await server.ends(10_000))) process.kill(report.pid, 'SIGKILL');
+/**
+ * Takes a mount away, in whatever state it is. Numbers of devices come again as soon as a mount is gone, for mounts of any type:
+ * the number alone may be that of somebody else's by now.
+ */
+async function endMount(report: MountReport, server: WatchedProcess | undefined): Promise<void> {
+  // As long as the server is there, so is the connection, and the number is its own.
+  const served = server !== undefined && !(await server.ends(0));
+  const mounts = (await readMountTable()).filter(
+    ({ device, type, target }) =>
+      device === report.device && type === IMAGE_MOUNT_TYPE && (served || target === report.directory),
+  );
+  for (const { target } of mounts) unmount(target, UMOUNT.DETACH);
+  if (served) await abortConnection(connectionOf(report));
+  if (server !== undefined && !(await server.ends(10_000))) process.kill(server.pid, 'SIGKILL');
 }
 
 /** What `ishare image mount` has mounted and serves in the foreground, under a watchdog. Disposing ends it. */
@@ -60,6 +70,7 @@ export class ForegroundMount implements AsyncDisposable {
   private constructor(
     readonly command: ForegroundCommand,
     readonly report: MountReport,
+    private readonly server: WatchedProcess | undefined,
     private readonly watchdog: Watchdog,
   ) {}
 
@@ -72,7 +83,8 @@ export class ForegroundMount implements AsyncDisposable {
     await command.says('"pid"');
     await eventually('the report is whole', () => command.stdout.includes('}'));
     const report = JSON.parse(command.stdout) as MountReport;
-    return new ForegroundMount(command, report, await Watchdog.over(connectionOf(report)));
+    const server = await WatchedProcess.find(report.pid);
+    return new ForegroundMount(command, report, server, await Watchdog.over(connectionOf(report)));
   }
 
   /** For fusectl. */
@@ -82,7 +94,7 @@ export class ForegroundMount implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.watchdog[Symbol.asyncDispose]();
-    await endMount(this.report);
+    await endMount(this.report, this.server);
     await this.command[Symbol.asyncDispose]();
   }
 }
