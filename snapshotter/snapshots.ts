@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import type { DomainDecision, DomainRequest } from '../config/domain-policy';
-import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
+import type { LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
+import { ChainsInUse } from './chains-in-use';
 import { makeCommittedImage } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
 import { diskUsage } from './disk-usage';
@@ -17,7 +18,6 @@ import { repairSameLayer } from './image-repair';
 import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
 import { KeyLocks } from './key-locks';
 import { storableLabels, updateLabels } from './labels';
-import { LayerUses } from './layer-uses';
 import { discardLeftovers } from './leftovers';
 import { planMounts } from './mount-plan';
 import { mountOfSnapshot } from './mount-users';
@@ -26,10 +26,10 @@ import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
-import { layersOf, type LayerOptions } from './snapshot-layers';
+import type { LayerOptions } from './snapshot-layers';
 import { NO_DOMAIN } from './store/domain-table';
 import type { MetadataStore } from './store/metadata-store';
-import type { Snapshot, SnapshotId } from './store/snapshot-table';
+import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
 import { unpackLayer, type UnpackRequest } from './layer-unpacking';
 import { discardUnfinishedUnpack } from './unpacked-image';
@@ -85,9 +85,8 @@ export class Snapshots implements AsyncDisposable {
   readonly #options: SnapshotsOptions;
   readonly #store: MetadataStore;
   readonly #paths: Paths;
-  readonly #layers: LayerOptions;
   readonly #locks = new KeyLocks();
-  readonly #uses: LayerUses;
+  readonly #chains: ChainsInUse;
   readonly #trash: Trash;
   /** Snapshots with files that no row owns yet. */
   readonly #busy = new Set<SnapshotId>();
@@ -99,16 +98,17 @@ export class Snapshots implements AsyncDisposable {
     this.#options = options;
     this.#store = options.store;
     this.#paths = options.paths;
-    this.#layers = options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] };
     this.#trash = new Trash(options.paths.trash, options.logger, (path, name) =>
       /^\d+$/.test(name)
         ? mountOfSnapshot(path, options.paths.snapshot(Number(name) as SnapshotId))
         : Promise.resolve(undefined),
     );
-    this.#uses = new LayerUses(options.layerServer, {
+    this.#chains = new ChainsInUse({
+      ...options,
+      layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
+      busy: this.#busy,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       onDetached: () => this.forgetRetiredDomains(),
-      logger: options.logger,
     });
   }
 
@@ -193,12 +193,12 @@ export class Snapshots implements AsyncDisposable {
       });
       // The snapshot is gone whatever happens from here on; files that stay behind are leftovers for cleanup().
       if (snapshot.kind === Kind.COMMITTED) {
-        await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#uses.drop(attachments));
-        for (const path of [this.#paths.image(snapshot.id), this.#paths.digests(snapshot.id)]) {
+        await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#chains.drop(attachments));
+        for (const path of this.#paths.committedFiles(snapshot.id)) {
           await this.#warnOnFailure('cannot discard an image', key, () => this.#trash.discard(path));
         }
       } else {
-        this.#uses.release(snapshot.id);
+        this.#chains.release(snapshot.id);
         await this.#discardDirectory(snapshot);
       }
     });
@@ -250,7 +250,7 @@ export class Snapshots implements AsyncDisposable {
   /** Forgets domains that were rotated away, as far as nothing is in them and no layer is attached there. */
   forgetRetiredDomains(): void {
     try {
-      this.#store.transaction(() => this.#store.domains.forgetRetired(this.#uses.attached()));
+      this.#store.transaction(() => this.#store.domains.forgetRetired(this.#chains.attached()));
     } catch (error) {
       // They go the next time, or with the next start.
       this.#options.logger.warn('cannot forget rotated domains', { error });
@@ -259,7 +259,7 @@ export class Snapshots implements AsyncDisposable {
 
   /** To be called when no other call is in progress. Layers in use stay attached. */
   async close(): Promise<void> {
-    await this.#uses.close();
+    await this.#chains.close();
     await this.#trash.close();
   }
 
@@ -299,7 +299,8 @@ export class Snapshots implements AsyncDisposable {
         await makeSnapshotDirectories(this.#paths, { id, kind }, root);
         if (this.#options.acceptReadyMade === true && isForUnpacking(key))
           await acceptReadyMadeImage(this.#paths, id);
-        const snapshot = this.#insert(id, kind, { key, parent: request.parent, labels });
+        const lower = parent === undefined ? 'layers' : await this.#chains.decide({ key, labels }, parent);
+        const snapshot = this.#insert(id, kind, lower, { key, parent: request.parent, labels });
         return await this.#mountsOf(snapshot);
       } catch (error) {
         await this.#warnOnFailure('cannot undo a failed call yet', key, () => this.#undoCreate(id));
@@ -340,6 +341,7 @@ export class Snapshots implements AsyncDisposable {
   #insert(
     id: SnapshotId,
     kind: typeof Kind.ACTIVE | typeof Kind.VIEW,
+    lower: Lower,
     request: NewSnapshotRequest,
   ): Snapshot {
     const { key, labels } = request;
@@ -347,10 +349,11 @@ export class Snapshots implements AsyncDisposable {
       const parent = this.#checkNew(key, request.parent);
       const { domainId, domainRule } = parent === undefined ? ALONE : this.#domainFor(key, labels, parent);
       const nowNs = realtimeNs();
-      const snapshot = { id, key, parentId: parent?.id, kind, domainId, domainRule, labels, nowNs };
+      const about = { domainId, domainRule, lower, labels, nowNs };
+      const snapshot = { id, key, parentId: parent?.id, kind, ...about };
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
-      layersOf(this.#store, this.#paths, snapshot, this.#layers);
+      this.#chains.number(snapshot);
       return this.#find(key);
     });
   }
@@ -378,7 +381,7 @@ export class Snapshots implements AsyncDisposable {
       this.#store.snapshots.delete(id);
     });
     this.#undone.delete(id);
-    this.#uses.release(id);
+    this.#chains.release(id);
     await this.#discardDirectory({ id, name: `of id ${id}` });
   }
 
@@ -390,16 +393,12 @@ export class Snapshots implements AsyncDisposable {
       );
     }
     try {
-      const lower = await this.#uses.use(id, this.#layersOf(snapshot));
+      const lower = await this.#chains.use(snapshot);
       return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
     } catch (error) {
       noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
     }
-  }
-
-  #layersOf(snapshot: Snapshot): LayerAttachment[] {
-    return this.#store.transaction(() => layersOf(this.#store, this.#paths, snapshot, this.#layers));
   }
 
   async #commit(request: CommitRequest): Promise<void> {
@@ -430,7 +429,7 @@ export class Snapshots implements AsyncDisposable {
     } finally {
       this.#busy.delete(id);
     }
-    this.#uses.release(id);
+    this.#chains.release(id);
     this.#options.onCommitted?.(id);
     await this.#discardDirectory(snapshot);
     await this.#warnOnFailure('cannot repair a damaged image', request.name, () =>
@@ -474,7 +473,7 @@ export class Snapshots implements AsyncDisposable {
 
   async #discardLeftovers(): Promise<void> {
     for (const id of this.#undone) await this.#undoCreate(id);
-    const leftovers = await discardLeftovers(this.#paths, this.#store.snapshots, this.#trash, this.#busy);
+    const leftovers = await discardLeftovers(this.#paths, this.#store, this.#trash, this.#busy);
     if (leftovers.length > 0)
       this.#options.logger.info('discarding what no snapshot owns', { paths: leftovers });
   }
@@ -495,8 +494,10 @@ export class Snapshots implements AsyncDisposable {
       return;
     }
     // A power failure may take directories that were never flushed; what they held is lost with them.
-    const [parent] = this.#layersOf(snapshot);
-    const root = parent === undefined ? undefined : await this.#options.readLayerRoot(parent.imagePath);
+    const root =
+      snapshot.parentId === undefined
+        ? undefined
+        : await this.#options.readLayerRoot(this.#paths.image(snapshot.parentId));
     await makeSnapshotDirectories(this.#paths, snapshot, root);
     await this.#mountsOf(snapshot);
     await discardUnfinishedUnpack(this.#paths, snapshot.id);

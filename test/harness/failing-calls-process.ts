@@ -41,6 +41,14 @@ const calls: Readonly<Record<string, Call>> = {
     run: ({ snapshots }, number) =>
       snapshots.prepare({ key: `extract-${number} sha256:00`, parent: '', labels: {} }),
   },
+  'Prepare on a chain for the first time': {
+    make: async (opened, number) => {
+      await opened.snapshots.prepare({ key: `extract-m${number} sha256:00`, parent: 'base', labels: {} });
+      await opened.snapshots.commit({ key: `extract-m${number} sha256:00`, name: `m${number}`, labels: {} });
+    },
+    run: ({ snapshots }, number) =>
+      snapshots.prepare({ key: `above-m${number}`, parent: `m${number}`, labels: {} }),
+  },
   View: {
     make: () => Promise.resolve(),
     run: ({ snapshots }, number) => snapshots.view({ key: `v${number}`, parent: 'base', labels: {} }),

@@ -50,7 +50,7 @@ test.each([
     expect(results.length).toBeGreaterThan(70);
     expect(results.filter(({ broken, again }) => broken.length > 0 || again !== '')).toEqual([]);
     const calls = new Set(results.map(({ call }) => call));
-    expect(calls.size).toBe(8);
+    expect(calls.size).toBe(9);
     for (const call of calls) {
       const failed = results.filter((result) => result.call === call && result.status !== 'OK');
       // What comes after the row is stored or deleted does not fail the call: Cleanup does it.
