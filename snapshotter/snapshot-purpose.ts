@@ -8,7 +8,7 @@ const UNPACKED_LABEL = 'containerd.io/snapshot.ref';
  * dockerd prepares a snapshot of this name, lays a few files ready in it and commits it, before it prepares that of the container
  * on top.
  */
-const LAID_READY = /-init-key$/;
+const LAID_READY = '-init-key';
 
 /**
  * Whether a new snapshot is there to become a layer, and nothing will run from it: nothing is gained by merging what is
@@ -21,5 +21,5 @@ export function becomesLayer({
   readonly key: string;
   readonly labels: Readonly<Labels>;
 }): boolean {
-  return isForUnpacking(key) || UNPACKED_LABEL in labels || LAID_READY.test(key);
+  return isForUnpacking(key) || UNPACKED_LABEL in labels || key.endsWith(LAID_READY);
 }
