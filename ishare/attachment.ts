@@ -8,7 +8,8 @@ import { parseFingerprint } from './fingerprint';
 import type { ImageClaims, ImageTrust } from './image-trust';
 import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
-import { dedupNode } from './node-numbers';
+import { dedupNode, UNSHARED_ID } from './node-numbers';
+import { NO_DOMAIN_TOKEN } from './top-directories';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
@@ -22,6 +23,12 @@ export interface AttachmentEvents {
   /** Nothing will be opened through an inode that belonged to one file alone: its pages are of no use. */
   ownInodeLeft(inode: DedupInode): void;
 }
+
+/**
+ * Where inodes are that have nothing to do with a domain: each belongs to one file of one image. Their names are made of
+ * numbers that this program gives out, so there is nothing to keep secret.
+ */
+const UNSHARED: Domain = { id: UNSHARED_ID, name: '', token: NO_DOMAIN_TOKEN, secret: Buffer.alloc(32) };
 
 /**
  * One image in one domain (or in none): open, with a reference to the dedup inode of each of its files. The image
@@ -127,13 +134,22 @@ export class Attachment implements ServedImage {
     return shared;
   }
 
+  /**
+   * An inode that belongs to this file alone, for one that `servedBy` has none for. Chains of layers that have this one in
+   * common open it as several inodes of the images mount, which would each have pages of their own.
+   */
+  servedAlone(inode: Inode): Reference | undefined {
+    return this.#ownFile(this.layer.domain ?? UNSHARED, inode);
+  }
+
   /** How an open of this file would be served now, without taking a reference. */
   async explain(
     inode: Inode,
   ): Promise<{ readonly fingerprint: Buffer | undefined; readonly reference: Reference | undefined }> {
     const shared = this.#shared.get(inode.nid);
     const usable = shared?.backing.distrusted === false ? shared : this.#own.get(inode.nid);
-    return { fingerprint: await this.image.fingerprint(inode), reference: usable };
+    const reference = this.layer.domain === undefined ? undefined : usable;
+    return { fingerprint: await this.image.fingerprint(inode), reference };
   }
 
   async #sharedFile(inode: Inode): Promise<Reference | 'not believed' | undefined> {
@@ -191,11 +207,10 @@ export class Attachment implements ServedImage {
    */
   async restore(inode: Inode, node: NodeId): Promise<Reference | undefined> {
     const { domain } = this.layer;
-    if (domain === undefined) return undefined;
-    const claim = await this.image.fingerprint(inode);
+    const claim = domain && (await this.image.fingerprint(inode));
     const fingerprint = claim && parseFingerprint(claim);
-    if (fingerprint === undefined || dedupNode(domain.secret, fingerprint) !== node) {
-      const own = this.#ownFile(domain, inode);
+    if (domain === undefined || fingerprint === undefined || dedupNode(domain.secret, fingerprint) !== node) {
+      const own = this.servedAlone(inode);
       return own?.inode.node === node ? own : undefined;
     }
     const known = this.#shared.get(inode.nid);

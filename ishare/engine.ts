@@ -30,7 +30,7 @@ import { MergedAttachment } from './merged-attachment';
 import type { ServedImage } from './served-image';
 import { slowRequests } from './slow-requests';
 import type { SlowWork } from './slow-work';
-import { imageNode, slotOf } from './node-numbers';
+import { imageNode, slotOf, UNSHARED_ID } from './node-numbers';
 import { domainOf } from './top-directories';
 import { withPageCache } from './worker/page-cache-thread';
 
@@ -301,7 +301,8 @@ export class Engine implements AsyncDisposable {
   /** What is attached, shared and cached at this moment: asks the kernel about every dedup inode, on another thread. */
   async measure(): Promise<Measurement> {
     const attachments = await this.#scanned();
-    const inodes = [...this.#table.inodes()];
+    // What is in no domain is nobody's to share.
+    const inodes = [...this.#table.inodes()].filter(({ domain }) => domain.id !== UNSHARED_ID);
     const cached = await withPageCache('count', this.ishareMount, inodes.map(dedupFile));
     return {
       images: attachments.map(attachedImage),

@@ -167,8 +167,14 @@ export class ImagesFileSystem implements FileSystem {
     if ((inode.mode & S_IFMT) !== S_IFREG) throw new FuseError('EINVAL');
     const content = await attachment.content(inode);
     const mayShare = this.#ways !== undefined && inode.size > 0;
-    const served = mayShare ? await content.attachment.servedBy(content.inode) : undefined;
-    return { attachment, content, served, count: 0 };
+    const shared = mayShare ? await content.attachment.servedBy(content.inode) : undefined;
+    return { attachment, content, served: shared ?? this.#servedAlone(attachment, content), count: 0 };
+  }
+
+  /** What merged layers show and nobody shares is cached once for all chains all the same. */
+  #servedAlone(attachment: ServedImage, { attachment: layer, inode }: FileContent): Reference | undefined {
+    if (attachment === layer || inode.size === 0 || this.#ways?.backings === undefined) return undefined;
+    return layer.servedAlone(inode);
   }
 
   #count(node: NodeId, file: OpenFile): void {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildImage, buildImageOfTree } from '../erofs/build';
@@ -110,8 +110,29 @@ test('what is opened through merged layers counts for the layer that has it', as
   expect(inode?.users).toEqual([layers[1]?.attachmentId]);
 });
 
-test('layers in no domain are read and cached as they are', async () => {
+test('a layer in no domain has one set of pages, whatever chains it is in, and shares them with nobody', async () => {
   await using place = await EnginePlace.start();
+  const layers = [place.layer(top, undefined), place.layer(bottom, undefined)];
+  for (const layer of layers) await place.engine.attach(layer);
+  const roots: string[] = [];
+  for (let chain = 0; chain < 2; chain += 1) {
+    const order = place.layer(merged, undefined);
+    const ids = layers.map(({ attachmentId }) => attachmentId);
+    roots.push(await place.engine.attachMerged({ ...order, layers: ids }));
+  }
+  expect(await digestOf(`${roots[0]}/common`)).toBe(sha256(COMMON));
+  const reads = await place.dedupReads();
+  expect(reads).toBeGreaterThan(0);
+  expect(await digestOf(`${roots[1]}/common`)).toBe(sha256(COMMON));
+  expect(await place.dedupReads()).toBe(reads);
+  const { root } = await attach(place, undefined);
+  expect(await digestOf(`${root}/common`)).toBe(sha256(COMMON));
+  expect(await place.dedupReads()).toBeGreaterThan(reads);
+  expect((await place.engine.measure()).inodes).toEqual([]);
+});
+
+test('layers in no domain are cached by the images mount where the kernel has no passthrough', async () => {
+  await using place = await EnginePlace.start({ passthrough: false });
   const { root } = await attach(place, undefined);
   expect(await digestOf(`${root}/common`)).toBe(sha256(COMMON));
   expect(await place.dedupReads()).toBe(0);
@@ -186,4 +207,24 @@ test('merged layers without one of their layers are refused', async () => {
   await using place = await EnginePlace.start();
   const order = { ...place.layer(merged, TEAM), layers: [77, 78] };
   await expect(place.engine.attachMerged(order)).rejects.toThrow('is not attached');
+});
+
+test('a merged image that is not what was recorded is refused', async () => {
+  const target = path.join(directory, 'recorded');
+  const digests = path.join(directory, 'recorded.digests');
+  const layers = [{ path: top }, { path: bottom }];
+  const { digestsRoot } = await buildImage({ source: { layers }, target, digests });
+  await using place = await EnginePlace.start();
+  const attached = [place.layer(top, TEAM), place.layer(bottom, TEAM)];
+  for (const layer of attached) await place.engine.attach(layer);
+  const order = (): MergedLayers => ({
+    ...place.layer(target, TEAM, { digests: { path: digests, root: digestsRoot! } }),
+    layers: attached.map(({ attachmentId }) => attachmentId),
+  });
+  const root = await place.engine.attachMerged(order());
+  expect(await digestOf(`${root}/common`)).toBe(sha256(COMMON));
+  const bytes = await readFile(target);
+  bytes.writeUInt8(bytes.readUInt8(1100) ^ 1, 1100);
+  await writeFile(target, bytes);
+  await expect(place.engine.attachMerged(order())).rejects.toThrow(target);
 });

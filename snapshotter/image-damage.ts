@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Logger } from 'winston';
 import { ErofsCorruptError } from '../erofs/errors';
 import { Kind } from '../proto/snapshots';
-import { parseImageFileName } from './paths';
+import { parseImageFileName, type Paths } from './paths';
 import type { MetadataStore } from './store/metadata-store';
 import type { SnapshotId } from './store/snapshot-table';
 
@@ -43,6 +44,13 @@ function noteMergedDamage(store: MetadataStore, logger: Logger, id: SnapshotId, 
     image: name,
     problem,
   });
+}
+
+/** Writes down which images of a committed snapshot are not there. */
+export function noteMissing(store: MetadataStore, paths: Paths, logger: Logger, id: SnapshotId): void {
+  const merged = store.mergedImages.find(id) === undefined ? [] : [paths.mergedImage(id)];
+  for (const image of [paths.image(id), ...merged])
+    if (!existsSync(image)) noteDamage(store, logger, image, 'its file is gone');
 }
 
 /** Writes down what `error`, thrown by work on layers, says of an image. Other errors say nothing of one. */

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
+import { BuildWorkerCrashedError } from '../erofs/build-worker';
 import { ErofsError } from '../erofs/errors';
 import { ImageBuildError } from '../erofs/writer/errors';
 import { InternalError, NotFoundError } from './errors';
@@ -32,8 +33,8 @@ export class MergedImages {
 
   /**
    * Resolves to whether there is a usable image of the chain below and with `top`; whoever asks for one that is being built
-   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged: overlayfs shows
-   * all of those that can be, so its containers run from the layers. Rejects where the machine fails, such as with ENOSPC:
+   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more entries
+   * than memory is for: overlayfs shows what can be shown of them, so its containers run from the layers. Rejects where the machine fails, such as with ENOSPC:
    * then nothing is wrong with the chain, and a container that is started without its merged image keeps its many layers for
    * as long as it runs. Whoever asked may try again.
    */
@@ -70,7 +71,7 @@ export class MergedImages {
       await this.#discard([target, digests]);
       // Its images may have gone with it.
       this.#assertThere(top);
-      if (!(error instanceof ErofsError || error instanceof ImageBuildError)) throw error;
+      if (!isOfLayers(error)) throw error;
       noteDamageIn(store, logger, error);
       logger.warn('the layers of an image cannot be merged: its containers run from each of them', {
         image: top.name,
@@ -97,4 +98,14 @@ export class MergedImages {
       }
     }
   }
+}
+
+/** Whether it is for the sake of the layers that they cannot be merged. */
+function isOfLayers(error: unknown): boolean {
+  return (
+    error instanceof ErofsError ||
+    error instanceof ImageBuildError ||
+    // What takes more heap than there is ends its thread.
+    error instanceof BuildWorkerCrashedError
+  );
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import type { DomainDecision, DomainRequest } from '../config/domain-policy';
@@ -9,11 +8,11 @@ import { ChainsInUse } from './chains-in-use';
 import { makeCommittedImage } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
 import { diskUsage } from './disk-usage';
-import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
+import { FailedPreconditionError, InvalidArgumentError } from './errors';
 import type { LayerTar } from '../erofs/build';
 import { compileFilters } from './filter/filter';
 import { snapshotFields } from './filter/snapshot-fields';
-import { noteDamage, noteDamageIn } from './image-damage';
+import { noteDamageIn, noteMissing } from './image-damage';
 import { repairSameLayer } from './image-repair';
 import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
 import { KeyLocks } from './key-locks';
@@ -25,6 +24,8 @@ import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
+import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
+import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
 import type { LayerOptions } from './snapshot-layers';
 import { NO_DOMAIN } from './store/domain-table';
@@ -39,6 +40,8 @@ export interface SnapshotsOptions {
   readonly store: MetadataStore;
   readonly paths: Paths;
   readonly builder: LayerImageBuilder;
+  /** For images of merged metadata, which somebody waits for who wants to run something; `builder` where it is left out. */
+  readonly mergingBuilder?: LayerImageBuilder;
   readonly layerServer: LayerServer;
   readonly readLayerRoot: ReadLayerRoot;
   /** The domain that a new active snapshot or view on a committed one belongs to. */
@@ -52,23 +55,6 @@ export interface SnapshotsOptions {
   readonly logger: Logger;
   /** How long a layer without a user stays attached, in ms. */
   readonly lingerMs?: number;
-}
-
-export interface NewSnapshotRequest {
-  readonly key: string;
-  /** Name of a committed snapshot, or "". */
-  readonly parent: string;
-  readonly labels: Readonly<Labels>;
-}
-
-export interface CommitRequest {
-  readonly name: string;
-  readonly key: string;
-  readonly labels: Readonly<Labels>;
-  /** Parent for a snapshot that was prepared without one; "" leaves the parent as it is. */
-  readonly parent?: string;
-  /** Gives up until the moment the result is stored. */
-  readonly signal?: AbortSignal;
 }
 
 const DEFAULT_LINGER_MS = 5_000;
@@ -105,6 +91,7 @@ export class Snapshots implements AsyncDisposable {
     );
     this.#chains = new ChainsInUse({
       ...options,
+      builder: options.mergingBuilder ?? options.builder,
       layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
       busy: this.#busy,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
@@ -132,7 +119,7 @@ export class Snapshots implements AsyncDisposable {
 
   /** The mounts of an active snapshot or view, as prepare() or view() gave them. */
   mounts(key: string): Promise<Mount[]> {
-    return this.#locks.run([key], () => this.#mountsOf(this.#find(key)));
+    return this.#locks.run([key], () => this.#mountsOf(existing(this.#store.snapshots, key)));
   }
 
   /** Makes an active snapshot a committed one: builds its image, stores it under its name, drops its directories. */
@@ -181,7 +168,7 @@ export class Snapshots implements AsyncDisposable {
   remove(key: string): Promise<void> {
     return this.#locks.run([key], async () => {
       const { snapshot, attachments } = this.#store.transaction(() => {
-        const found = this.#find(key);
+        const found = existing(this.#store.snapshots, key);
         if (this.#store.snapshots.hasChildren(found.id)) {
           throw new FailedPreconditionError(
             `cannot remove snapshot "${key}": other snapshots have it as parent`,
@@ -205,7 +192,7 @@ export class Snapshots implements AsyncDisposable {
   }
 
   stat(key: string): SnapshotInfo {
-    return this.#find(key);
+    return existing(this.#store.snapshots, key);
   }
 
   /** Changes labels; `paths` is the field mask, see updateLabels(). Resolves to the snapshot as it is afterwards. */
@@ -213,9 +200,9 @@ export class Snapshots implements AsyncDisposable {
     return this.#locks.run([name], () =>
       Promise.resolve(
         this.#store.transaction(() => {
-          const { id, labels: current } = this.#find(name);
+          const { id, labels: current } = existing(this.#store.snapshots, name);
           this.#store.snapshots.setLabels(id, updateLabels(current, labels, paths), realtimeNs());
-          return this.#find(name);
+          return existing(this.#store.snapshots, name);
         }),
       ),
     );
@@ -229,13 +216,13 @@ export class Snapshots implements AsyncDisposable {
 
   /** Disk space of the snapshot alone, without its parents. Walks the tree of an active one. */
   async usage(key: string, signal?: AbortSignal): Promise<SnapshotUsage> {
-    const snapshot = this.#find(key);
+    const snapshot = existing(this.#store.snapshots, key);
     if (snapshot.kind !== Kind.ACTIVE) return snapshot.usage;
     try {
       return await diskUsage(this.#paths.upper(snapshot.id), signal);
     } catch (error) {
       // Committed or removed during the walk: then that is the answer.
-      this.#find(key);
+      existing(this.#store.snapshots, key);
       throw error;
     }
   }
@@ -279,19 +266,13 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  #find(key: string): Snapshot {
-    const snapshot = this.#store.snapshots.find(key);
-    if (snapshot === undefined) throw new NotFoundError(`snapshot "${key}" does not exist`);
-    return snapshot;
-  }
-
   async #create(kind: typeof Kind.ACTIVE | typeof Kind.VIEW, request: NewSnapshotRequest): Promise<Mount[]> {
     const { key } = request;
     if (key === '') throw new InvalidArgumentError('a snapshot needs a key');
     const labels = storableLabels(request.labels);
     return this.#locks.run([key], async () => {
       for (const undone of this.#undone) await this.#undoCreate(undone);
-      const parent = this.#checkNew(key, request.parent);
+      const parent = parentOfNew(this.#store.snapshots, key, request.parent);
       const id = this.#store.snapshots.reserveId();
       this.#busy.add(id);
       try {
@@ -311,28 +292,12 @@ export class Snapshots implements AsyncDisposable {
     });
   }
 
-  /** Checks that `key` is free and returns the parent; order and kinds of the errors are containerd's. */
-  #checkNew(key: string, parentName: string): Snapshot | undefined {
-    const parent = parentName === '' ? undefined : this.#committed(parentName);
-    if (this.#store.snapshots.find(key) !== undefined)
-      throw new AlreadyExistsError(`snapshot "${key}" exists already`);
-    return parent;
-  }
-
-  #committed(name: string): Snapshot {
-    const parent = this.#store.snapshots.find(name);
-    if (parent === undefined) throw new NotFoundError(`parent snapshot "${name}" does not exist`);
-    if (parent.kind !== Kind.COMMITTED)
-      throw new InvalidArgumentError(`parent snapshot "${name}" is not committed`);
-    return parent;
-  }
-
   async #layerRoot(parent: Snapshot): Promise<LayerRoot> {
     try {
       return await this.#options.readLayerRoot(this.#paths.image(parent.id));
     } catch (error) {
       // The parent may have been removed while its image was read.
-      this.#committed(parent.name);
+      committedParent(this.#store.snapshots, parent.name);
       noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
     }
@@ -346,7 +311,7 @@ export class Snapshots implements AsyncDisposable {
   ): Snapshot {
     const { key, labels } = request;
     return this.#store.transaction(() => {
-      const parent = this.#checkNew(key, request.parent);
+      const parent = parentOfNew(this.#store.snapshots, key, request.parent);
       const { domainId, domainRule } = parent === undefined ? ALONE : this.#domainFor(key, labels, parent);
       const nowNs = realtimeNs();
       const about = { domainId, domainRule, lower, labels, nowNs };
@@ -354,7 +319,7 @@ export class Snapshots implements AsyncDisposable {
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
       this.#chains.number(snapshot);
-      return this.#find(key);
+      return existing(this.#store.snapshots, key);
     });
   }
 
@@ -402,7 +367,7 @@ export class Snapshots implements AsyncDisposable {
   }
 
   async #commit(request: CommitRequest): Promise<void> {
-    const snapshot = this.#checkCommit(request);
+    const snapshot = committable(this.#store.snapshots, request);
     const { id } = snapshot;
     this.#busy.add(id);
     try {
@@ -415,7 +380,11 @@ export class Snapshots implements AsyncDisposable {
       this.#store.transaction(() => {
         this.#store.snapshots.commit(id, {
           name: request.name,
-          parentId: this.#parentAtCommit(this.#checkCommit(request), request.parent ?? ''),
+          parentId: parentAtCommit(
+            this.#store.snapshots,
+            committable(this.#store.snapshots, request),
+            request.parent ?? '',
+          ),
           labels: request.labels,
           ...image,
           nowNs: realtimeNs(),
@@ -435,25 +404,6 @@ export class Snapshots implements AsyncDisposable {
     await this.#warnOnFailure('cannot repair a damaged image', request.name, () =>
       repairSameLayer(this.#store, this.#paths, id, this.#options.logger),
     );
-  }
-
-  #checkCommit({ key, name, parent = '' }: CommitRequest): Snapshot {
-    const snapshot = this.#find(key);
-    if (this.#store.snapshots.find(name) !== undefined)
-      throw new AlreadyExistsError(`snapshot "${name}" exists already`);
-    if (snapshot.kind !== Kind.ACTIVE) throw new FailedPreconditionError(`snapshot "${key}" is not active`);
-    this.#parentAtCommit(snapshot, parent);
-    return snapshot;
-  }
-
-  #parentAtCommit(snapshot: Snapshot, parent: string): SnapshotId | undefined {
-    if (parent === '' || parent === snapshot.parent) return snapshot.parentId;
-    if (snapshot.parentId !== undefined) {
-      throw new InvalidArgumentError(
-        `snapshot "${snapshot.name}" has the parent "${snapshot.parent}", which commit cannot change`,
-      );
-    }
-    return this.#committed(parent).id;
   }
 
   #discardDirectory({ id, name }: Pick<Snapshot, 'id' | 'name'>): Promise<void> {
@@ -489,8 +439,7 @@ export class Snapshots implements AsyncDisposable {
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
     if (snapshot.kind === Kind.COMMITTED) {
-      const image = this.#paths.image(snapshot.id);
-      if (!existsSync(image)) noteDamage(this.#store, this.#options.logger, image, 'its file is gone');
+      noteMissing(this.#store, this.#paths, this.#options.logger, snapshot.id);
       return;
     }
     // A power failure may take directories that were never flushed; what they held is lost with them.

@@ -112,7 +112,10 @@ test('files that are open and mapped go on, and new opens share the same pages',
   await end(second, 'SIGINT');
 });
 
-test('files that are open through merged layers go on', async () => {
+test.each([
+  ['a domain', layers],
+  ['no domain', layers.map((layer) => ({ ...layer, domain: undefined }))],
+])('files that are open through merged layers in %s go on', async (_where, layers) => {
   const imagePath = path.join(directory, 'merged.erofs');
   await buildImage({
     source: { layers: layers.map((layer) => ({ path: layer.imagePath })) },
@@ -126,7 +129,8 @@ test('files that are open through merged layers go on', async () => {
   const first = await serve([...layers, merged]);
   const [, other, root] = first.roots;
   await using user = await FileUser.open(`${root}/${FILE}`);
-  expect(await user.map('shared')).toBe(true);
+  expect(await user.map('private')).toBe(true);
+  expect((await user.read(0, 4096)).equals(content.subarray(0, 4096))).toBe(true);
   await end(first, 'SIGKILL');
   const waiting = user.read(0, content.length);
   const second = await serve([...layers, merged]);

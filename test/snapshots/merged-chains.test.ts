@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -176,4 +176,19 @@ test('what a crash left of merging is swept up', async () => {
   for (const name of names) expect(existsSync(join(paths.images, name))).toBe(false);
   const mounts = await opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} });
   expect(lowerOf(mounts).length).toBe(1);
+});
+
+test('a merged image that is damaged or gone is not used for what comes', async () => {
+  const { paths } = opened;
+  await commitChain(2);
+  await opened.snapshots.prepare({ key: 'before', parent: '2', labels: {} });
+  const id = opened.store.snapshots.find('2')!.id;
+  await opened[Symbol.asyncDispose]();
+  rmSync(paths.mergedImage(id));
+  opened = await openSnapshots(scratch.in('root'), { builder: watched });
+  const { snapshots, store } = opened;
+  expect(store.mergedImages.find(id)?.damage).toBe('its file is gone');
+  expect(store.snapshots.find('2')?.damage).toBe('');
+  await expect(snapshots.mounts('before')).rejects.toThrow(paths.mergedImage(id));
+  expect(lowerOf(await snapshots.prepare({ key: 'after', parent: '2', labels: {} })).length).toBe(2);
 });
