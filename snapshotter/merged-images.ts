@@ -7,6 +7,7 @@ import { InternalError, NotFoundError } from './errors';
 import type { LayerImageBuilder } from './image-building';
 import { noteDamageIn } from './image-damage';
 import type { Paths } from './paths';
+import type { LayerOptions } from './snapshot-layers';
 import type { MetadataStore } from './store/metadata-store';
 import type { Snapshot, SnapshotId } from './store/snapshot-table';
 
@@ -14,6 +15,7 @@ export interface MergedImagesOptions {
   readonly store: MetadataStore;
   readonly paths: Paths;
   readonly builder: LayerImageBuilder;
+  readonly layers: Pick<LayerOptions, 'verifyOnRead'>;
   /** Snapshots with files that no row owns yet. */
   readonly busy: Set<SnapshotId>;
   readonly logger: Logger;
@@ -33,10 +35,11 @@ export class MergedImages {
 
   /**
    * Resolves to whether there is a usable image of the chain below and with `top`; whoever asks for one that is being built
-   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more entries
-   * than memory is for: overlayfs shows what can be shown of them, so its containers run from the layers. Rejects where the machine fails, such as with ENOSPC:
-   * then nothing is wrong with the chain, and a container that is started without its merged image keeps its many layers for
-   * as long as it runs. Whoever asked may try again.
+   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more
+   * entries than memory is for: overlayfs shows what can be shown of them, so its containers run from the layers.
+   *
+   * Rejects where the machine fails, such as with ENOSPC: nothing is wrong with the chain then, and a container that is
+   * started without its merged image keeps its many layers for as long as it runs. Whoever asked may try again.
    */
   async ensure(top: Snapshot): Promise<boolean> {
     const { store } = this.#options;
@@ -58,7 +61,10 @@ export class MergedImages {
     try {
       const layers = chain.map(({ id, digestsRoot: root }) => ({
         path: paths.image(id),
-        digests: root === undefined ? undefined : { path: paths.digests(id), root },
+        digests:
+          this.#options.layers.verifyOnRead && root !== undefined
+            ? { path: paths.digests(id), root }
+            : undefined,
       }));
       const { nidLimit, digestsRoot } = await builder.build({ source: { layers }, target, digests });
       if (digestsRoot === undefined) throw new InternalError(`${target}: no digests were recorded`);
