@@ -39,16 +39,17 @@ export function committable(snapshots: SnapshotTable, { key, name, parent = '' }
   const snapshot = existing(snapshots, key);
   if (snapshots.find(name) !== undefined) throw new AlreadyExistsError(`snapshot "${name}" exists already`);
   if (snapshot.kind !== Kind.ACTIVE) throw new FailedPreconditionError(`snapshot "${key}" is not active`);
-  parentAtCommit(snapshots, snapshot, parent);
+  chosenParent(snapshots, snapshot, parent);
   return snapshot;
 }
 
-/** The parent that a snapshot has once it is committed; `parent` is "" or a name for one that has none. */
-export function parentAtCommit(
-  snapshots: SnapshotTable,
-  snapshot: Snapshot,
-  parent: string,
-): SnapshotId | undefined {
+/** The parent that a snapshot has once it is committed so. */
+export function parentAtCommit(snapshots: SnapshotTable, commit: Commit): SnapshotId | undefined {
+  return chosenParent(snapshots, committable(snapshots, commit), commit.parent ?? '');
+}
+
+/** `parent` is "", or a name for a snapshot that has none. */
+function chosenParent(snapshots: SnapshotTable, snapshot: Snapshot, parent: string): SnapshotId | undefined {
   if (parent === '' || parent === snapshot.parent) return snapshot.parentId;
   if (snapshot.parentId !== undefined) {
     throw new InvalidArgumentError(

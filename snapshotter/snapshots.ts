@@ -1,12 +1,10 @@
 import { rm } from 'node:fs/promises';
-import type { Logger } from 'winston';
-import type { DomainDecision, DomainRequest } from '../config/domain-policy';
-import type { LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
 import { ChainsInUse } from './chains-in-use';
 import { makeCommittedImage } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
+import { domainOfNew } from './domain-of-snapshot';
 import { diskUsage } from './disk-usage';
 import { FailedPreconditionError, InvalidArgumentError } from './errors';
 import type { LayerTar } from '../erofs/build';
@@ -14,53 +12,27 @@ import { compileFilters } from './filter/filter';
 import { snapshotFields } from './filter/snapshot-fields';
 import { noteDamageIn, noteMissing } from './image-damage';
 import { repairSameLayer } from './image-repair';
-import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
+import type { LayerRoot } from './image-building';
 import { KeyLocks } from './key-locks';
 import { storableLabels, updateLabels } from './labels';
 import { discardLeftovers } from './leftovers';
 import { planMounts } from './mount-plan';
-import { mountOfSnapshot } from './mount-users';
+import { snapshotMounts } from './mount-users';
 import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
 import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
 import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
+import type { SnapshotsOptions } from './snapshots-options';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
-import type { LayerOptions } from './snapshot-layers';
-import { NO_DOMAIN } from './store/domain-table';
 import type { MetadataStore } from './store/metadata-store';
 import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
 import { unpackLayer, type UnpackRequest } from './layer-unpacking';
 import { discardUnfinishedUnpack } from './unpacked-image';
 
-export interface SnapshotsOptions {
-  /** Stays the caller's, to be closed after this. */
-  readonly store: MetadataStore;
-  readonly paths: Paths;
-  readonly builder: LayerImageBuilder;
-  /** For images of merged metadata, which somebody waits for who wants to run something; `builder` where it is left out. */
-  readonly mergingBuilder?: LayerImageBuilder;
-  readonly layerServer: LayerServer;
-  readonly readLayerRoot: ReadLayerRoot;
-  /** The domain that a new active snapshot or view on a committed one belongs to. */
-  readonly domainFor: (request: DomainRequest) => DomainDecision;
-  /** Nothing is checked, and no image is being verified, where this is left out. */
-  readonly layers?: LayerOptions;
-  /** Whether containerd's erofs differ may deliver layers as images; not, where this is left out. */
-  readonly acceptReadyMade?: boolean;
-  /** A layer was committed, built here or ready-made. */
-  readonly onCommitted?: (id: SnapshotId) => void;
-  readonly logger: Logger;
-  /** How long a layer without a user stays attached, in ms. */
-  readonly lingerMs?: number;
-}
-
 const DEFAULT_LINGER_MS = 5_000;
-
-/** A snapshot on nothing has no layers to share. */
-const ALONE = { domainId: NO_DOMAIN, domainRule: '' };
 
 /**
  * Snapshots as containerd defines them (core/snapshots, containerd 1.6 to 2.x), over EROFS images: what is committed
@@ -84,11 +56,7 @@ export class Snapshots implements AsyncDisposable {
     this.#options = options;
     this.#store = options.store;
     this.#paths = options.paths;
-    this.#trash = new Trash(options.paths.trash, options.logger, (path, name) =>
-      /^\d+$/.test(name)
-        ? mountOfSnapshot(path, options.paths.snapshot(Number(name) as SnapshotId))
-        : Promise.resolve(undefined),
-    );
+    this.#trash = new Trash(options.paths.trash, options.logger, snapshotMounts(options.paths));
     this.#chains = new ChainsInUse({
       ...options,
       builder: options.mergingBuilder ?? options.builder,
@@ -312,32 +280,14 @@ export class Snapshots implements AsyncDisposable {
     const { key, labels } = request;
     return this.#store.transaction(() => {
       const parent = parentOfNew(this.#store.snapshots, key, request.parent);
-      const { domainId, domainRule } = parent === undefined ? ALONE : this.#domainFor(key, labels, parent);
-      const nowNs = realtimeNs();
-      const about = { domainId, domainRule, lower, labels, nowNs };
+      const domain = domainOfNew(this.#options, { key, labels }, parent);
+      const about = { ...domain, lower, labels, nowNs: realtimeNs() };
       const snapshot = { id, key, parentId: parent?.id, kind, ...about };
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
       this.#chains.number(snapshot);
       return existing(this.#store.snapshots, key);
     });
-  }
-
-  #domainFor(key: string, labels: Readonly<Labels>, parent: Snapshot): typeof ALONE {
-    const request = { key, labels, parentLabels: parent.labels };
-    const { domain, rule, refused } = this.#options.domainFor(request);
-    if (refused !== undefined) {
-      this.#options.logger.warn('refused the domain that a label asks for', {
-        snapshot: key,
-        refused,
-        domain,
-        rule,
-      });
-    }
-    return {
-      domainId: domain === undefined ? NO_DOMAIN : this.#store.domains.ensure(domain).id,
-      domainRule: rule,
-    };
   }
 
   async #undoCreate(id: SnapshotId): Promise<void> {
@@ -380,11 +330,7 @@ export class Snapshots implements AsyncDisposable {
       this.#store.transaction(() => {
         this.#store.snapshots.commit(id, {
           name: request.name,
-          parentId: parentAtCommit(
-            this.#store.snapshots,
-            committable(this.#store.snapshots, request),
-            request.parent ?? '',
-          ),
+          parentId: parentAtCommit(this.#store.snapshots, request),
           labels: request.labels,
           ...image,
           nowNs: realtimeNs(),

@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
@@ -7,8 +8,14 @@ import type { Mount } from '../../proto/snapshots';
 import { NotFoundError, toGrpcFailure } from '../../snapshotter/errors';
 import type { LayerImageBuilder } from '../../snapshotter/image-building';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
+import { LONG } from '../../linux/testing/long-trials';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
+
+const PROCESS = join(__dirname, '..', 'harness', 'killed-prepare-process.js');
+const PRELOAD = join(__dirname, '..', 'harness', 'fault-points.js');
+/** Points from one kill to the next: a process for each takes its time. */
+const STRIDE = LONG ? 1 : 5;
 
 let scratch: Scratch;
 let builder: ImageBuilder;
@@ -191,4 +198,30 @@ test('a merged image that is damaged or gone is not used for what comes', async 
   expect(store.snapshots.find('2')?.damage).toBe('');
   await expect(snapshots.mounts('before')).rejects.toThrow(paths.mergedImage(id));
   expect(lowerOf(await snapshots.prepare({ key: 'after', parent: '2', labels: {} })).length).toBe(2);
+});
+
+test('a daemon that is killed at any step of merging leaves nothing that the next one does not sweep up', async () => {
+  await commitChain(2);
+  await opened[Symbol.asyncDispose]();
+  let kills = 0;
+  for (let point = 1; ; point += STRIDE) {
+    const root = scratch.in(`root-${point}`);
+    cpSync(scratch.in('root'), root, { recursive: true });
+    const killed = spawnSync(process.execPath, ['--require', PRELOAD, PROCESS, root, String(point)], {
+      env: { ...process.env, ISHARE_TEST_FAULTS: `${root}.plan` },
+      timeout: 30_000,
+    });
+    opened = await openSnapshots(root, { builder: watched });
+    const { snapshots, store, paths } = opened;
+    await snapshots.cleanup();
+    expect([point, await brokenInvariants(paths, store)]).toEqual([point, []]);
+    if (store.snapshots.find('container') !== undefined) await snapshots.remove('container');
+    const mounts = await snapshots.prepare({ key: 'container', parent: '2', labels: {} });
+    expect([point, lowerOf(mounts).length]).toEqual([point, 1]);
+    await opened[Symbol.asyncDispose]();
+    if (killed.signal === null) break;
+    expect(killed.signal).toBe('SIGKILL');
+    kills += 1;
+  }
+  expect(kills).toBeGreaterThan(2);
 });
