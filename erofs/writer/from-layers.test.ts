@@ -19,7 +19,7 @@ import { ScratchDirectory } from './testing/scratch-directory';
 import { visibleTree } from './testing/visible-tree';
 import { toEntryName, type DirectoryNode, type FileNode, type TreeNode, type Xattr } from './tree';
 
-const RUNS = LONG ? 100 : 6;
+const RUNS = LONG ? 100 : 4;
 const LIMIT_MS = LONG ? 900_000 : 60_000;
 
 const ATTRIBUTES = { permissions: 0o755, uid: 0, gid: 0, mtime: { seconds: 1, nanoseconds: 0 } };

@@ -13,7 +13,7 @@ import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
 
 const run = promisify(execFile);
-const DEPTH = LONG ? 128 : 32;
+const DEPTH = LONG ? 128 : 20;
 /** Large enough to be read in more than one go. */
 const CONTENT = Buffer.alloc(1 << 20, 'a file that is open. ');
 

@@ -15,7 +15,7 @@ import { brokenInvariants } from '../harness/snapshots-invariants';
 const PROCESS = join(__dirname, '..', 'harness', 'killed-prepare-process.js');
 const PRELOAD = join(__dirname, '..', 'harness', 'fault-points.js');
 /** Points from one kill to the next: a process for each takes its time. */
-const STRIDE = LONG ? 1 : 5;
+const STRIDE = LONG ? 1 : 9;
 
 let scratch: Scratch;
 let builder: ImageBuilder;
