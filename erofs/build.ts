@@ -11,6 +11,7 @@ import { CompressionChoice } from './writer/compression-choice';
 import type { CompressionOptions } from './writer/compression-options';
 import { codecsOf } from './writer/encoder-settings';
 import { readDirectoryTree, type DirectorySource } from './writer/from-directory';
+import { readLayersTree, type LayersSource } from './writer/from-layers';
 import { BLOCK_SIZE } from './writer/geometry';
 import { HostDirectories } from './writer/host-directories';
 import { writeImageTo, type TreeReading, type WrittenImage } from './writer/image-writer';
@@ -29,6 +30,7 @@ export type {
   EncoderSettings,
 } from './writer/compression-options';
 export type { DirectorySource } from './writer/from-directory';
+export type { LayerImage, LayersSource } from './writer/from-layers';
 export type { TarSource } from './writer/tar/from-tar';
 export type { LayerBlob, LayerTar } from './writer/tar/layer-blob';
 
@@ -61,7 +63,7 @@ export interface BuildOptions extends ImageOptions {
 }
 
 /** What an image is made of. */
-export type ImageSource = DirectorySource | TarSource;
+export type ImageSource = DirectorySource | TarSource | LayersSource;
 
 export interface BuildResult {
   /** Length of the image. */
@@ -88,7 +90,7 @@ export interface BuildResult {
 }
 
 /**
- * Builds an EROFS image of a directory or a tar. The target appears whole and synced, or not at all: it is written
+ * Builds an EROFS image of a directory or a tar, or of the merged metadata of layers. The target appears whole and synced, or not at all: it is written
  * under a temporary name beside it, and renamed. Its pages do not stay in the page cache.
  *
  * File system calls are synchronous: run this in a worker thread (`ImageBuilder`) wherever something else must not
@@ -110,6 +112,10 @@ export async function buildImage(options: BuildOptions): Promise<BuildResult> {
     // The order of contents is that of the tree, as of a directory's, so they must wait until it is known.
     using spool = new Spool(dirname(options.target));
     return await buildImageOfTree(await readTarTree(source, spool, reading), options);
+  }
+  if ('layers' in source) {
+    // It holds no contents that could be compressed.
+    return await buildImageOfTree(await readLayersTree(source, pace), { ...options, compression: undefined });
   }
   using directories = new HostDirectories();
   const root = await readDirectoryTree(source, directories, pace);

@@ -1,4 +1,4 @@
-import type { Nid } from './brands';
+import { isNid, type Nid } from './brands';
 import type { ByteSource } from './byte-source';
 import { CacheBudget } from './cache-budget';
 import { CachedSource } from './cached-source';
@@ -11,7 +11,7 @@ import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directo
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
 import { walkFiles } from './file-walk';
-import { CODECS_XATTR } from './format/xattr';
+import { CODECS_XATTR, SOURCE_XATTR, sourceRecord } from './format/xattr';
 import { ImageSources } from './image-sources';
 import { isDirectory, isRegularFile, isSymlink, type Inode } from './inode';
 import { InodeSource } from './inode-source';
@@ -25,6 +25,8 @@ import { XattrReader, type Xattr } from './xattr-reader';
 
 export { Decoding };
 export type { DataExtent, DirectoryEntry, FoundEntry, ImageDigests, Inode, Superblock, Xattr };
+
+const SOURCE = Buffer.from(SOURCE_XATTR, 'latin1');
 
 /** Longest target that readlink(2) can give (PATH_MAX less its NUL). */
 const SYMLINK_MAX = 4095;
@@ -226,6 +228,18 @@ export class ErofsImage implements AsyncDisposable {
     const { fingerprintPrefix } = this.superblock;
     if (fingerprintPrefix === undefined || inode.xattrSize === 0) return undefined;
     return this.#xattrs.getByPrefix(inode, fingerprintPrefix);
+  }
+
+  /**
+   * Where the content of this file is, in an image of merged metadata: see `sourceRecord`. Only images that this program made
+   * itself, and nobody could write to, tell the truth. Undefined where the file does not say.
+   */
+  async source(inode: Inode): Promise<{ readonly layer: number; readonly nid: Nid } | undefined> {
+    const value = await this.#xattrs.getHidden(inode, SOURCE);
+    if (value?.length !== sourceRecord.size) return undefined;
+    const site = { image: this.label, nid: inode.nid, origin: inode.xattrOffset };
+    const { layer, nid } = sourceRecord.read(value, 0, site);
+    return isNid(nid) ? { layer, nid } : undefined;
   }
 
   /** The codecs that compressed the image, with versions, where its builder has left a note of them. */

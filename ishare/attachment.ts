@@ -1,15 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
-import { FuseError } from '../fuse/errors';
 import type { NodeId } from '../fuse/file-system';
 import type { DedupInode } from './dedup-inode';
 import type { DedupTable, Reference } from './dedup-table';
 import { parseFingerprint } from './fingerprint';
 import type { ImageClaims, ImageTrust } from './image-trust';
-import { ImageTree, type ImageNumbers } from './image-tree';
+import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
-import { dedupNode, imageNode, slotOf } from './node-numbers';
+import { dedupNode, UNSHARED_ID } from './node-numbers';
+import { NO_DOMAIN_TOKEN } from './top-directories';
+import { numbersIn, type FileContent, type ServedImage } from './served-image';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
 const SLICE_MS = 2;
@@ -24,6 +25,12 @@ export interface AttachmentEvents {
 }
 
 /**
+ * Where inodes are that have nothing to do with a domain: each belongs to one file of one image. Their names are made of
+ * numbers that this program gives out, so there is nothing to keep secret.
+ */
+const UNSHARED: Domain = { id: UNSHARED_ID, name: '', token: NO_DOMAIN_TOKEN, secret: Buffer.alloc(32) };
+
+/**
  * One image in one domain (or in none): open, with a reference to the dedup inode of each of its files. The image
  * stays open until the attachment is detached and the last file that was opened through it is closed.
  *
@@ -31,7 +38,7 @@ export interface AttachmentEvents {
  * was not open before: the kernel refuses to change what an open inode passes through to. Once the image is quarantined, it
  * moves back in the same way.
  */
-export class Attachment {
+export class Attachment implements ServedImage {
   readonly id: number;
   /** How the images mount shows it. */
   readonly tree: ImageTree;
@@ -45,7 +52,7 @@ export class Attachment {
   readonly #ownLeft = new Set<Nid>();
   readonly #refusals = new Set<string>();
   #detached = false;
-  #openFiles = 0;
+  #holders = 0;
   #scan: Promise<void> = Promise.resolve();
 
   constructor(
@@ -127,13 +134,22 @@ export class Attachment {
     return shared;
   }
 
+  /**
+   * An inode that belongs to this file alone, for one that `servedBy` has none for. Chains of layers that have this one in
+   * common open it as several inodes of the images mount, which would each have pages of their own.
+   */
+  servedAlone(inode: Inode): Reference | undefined {
+    return this.#ownFile(this.layer.domain ?? UNSHARED, inode);
+  }
+
   /** How an open of this file would be served now, without taking a reference. */
   async explain(
     inode: Inode,
   ): Promise<{ readonly fingerprint: Buffer | undefined; readonly reference: Reference | undefined }> {
     const shared = this.#shared.get(inode.nid);
     const usable = shared?.backing.distrusted === false ? shared : this.#own.get(inode.nid);
-    return { fingerprint: await this.image.fingerprint(inode), reference: usable };
+    const reference = this.layer.domain === undefined ? undefined : usable;
+    return { fingerprint: await this.image.fingerprint(inode), reference };
   }
 
   async #sharedFile(inode: Inode): Promise<Reference | 'not believed' | undefined> {
@@ -191,11 +207,10 @@ export class Attachment {
    */
   async restore(inode: Inode, node: NodeId): Promise<Reference | undefined> {
     const { domain } = this.layer;
-    if (domain === undefined) return undefined;
-    const claim = await this.image.fingerprint(inode);
+    const claim = domain && (await this.image.fingerprint(inode));
     const fingerprint = claim && parseFingerprint(claim);
-    if (fingerprint === undefined || dedupNode(domain.secret, fingerprint) !== node) {
-      const own = this.#ownFile(domain, inode);
+    if (domain === undefined || fingerprint === undefined || dedupNode(domain.secret, fingerprint) !== node) {
+      const own = this.servedAlone(inode);
       return own?.inode.node === node ? own : undefined;
     }
     const known = this.#shared.get(inode.nid);
@@ -221,18 +236,22 @@ export class Attachment {
     this.#events.refused(this, nid, reason);
   }
 
-  fileOpened(): void {
-    this.#openFiles += 1;
+  content(inode: Inode): FileContent {
+    return { attachment: this, inode };
   }
 
-  async fileClosed(): Promise<void> {
-    this.#openFiles -= 1;
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  async letGo(): Promise<void> {
+    this.#holders -= 1;
     // The scan reads the image: it must have ended before that is closed.
     if (this.#detached) await this.#scan;
     await this.#closeIfDone();
   }
 
-  /** Drops all references. Files that are open keep the image open, and with it their bytes. */
+  /** Drops all references, once nobody holds the image: files that are open keep it open, and with it their bytes. */
   async detach(): Promise<void> {
     if (this.#detached) return;
     this.#detached = true;
@@ -241,7 +260,7 @@ export class Attachment {
   }
 
   async #closeIfDone(): Promise<void> {
-    if (!this.#detached || this.#openFiles > 0) return;
+    if (!this.#detached || this.#holders > 0) return;
     const shared = [...this.#shared.values()];
     this.#shared.clear();
     for (const file of shared) if (file !== null) this.#table.release(file);
@@ -251,20 +270,4 @@ export class Attachment {
     for (const file of own) this.#table.release(file);
     await this.image[Symbol.asyncDispose]();
   }
-}
-
-function numbersIn(layer: LayerAttachment): ImageNumbers {
-  return {
-    // Ranges of node ids come round again after a million attachments; ids never do.
-    generation: layer.attachmentId,
-    node: (nid) => {
-      const slot = slotOf(nid);
-      if (slot === undefined) {
-        throw new FuseError('EOPNOTSUPP', `${layer.label}: nid ${nid} is too large`);
-      }
-      return imageNode(layer.nodeRange, slot);
-    },
-    // Apart for every attachment: on one superblock, equal numbers would make tar and rsync see hard links.
-    inodeNumber: (nid) => layer.inoBase + (slotOf(nid) ?? 0),
-  };
 }

@@ -25,10 +25,12 @@ import {
   type Measurement,
   type ServedFile,
 } from './inventory';
-import type { LayerAttachment } from './layer-server';
+import type { ImageAttachment, LayerAttachment, MergedLayers } from './layer-server';
+import { MergedAttachment } from './merged-attachment';
+import type { ServedImage } from './served-image';
 import { slowRequests } from './slow-requests';
 import type { SlowWork } from './slow-work';
-import { imageNode, slotOf } from './node-numbers';
+import { imageNode, slotOf, UNSHARED_ID } from './node-numbers';
 import { domainOf } from './top-directories';
 import { withPageCache } from './worker/page-cache-thread';
 
@@ -232,6 +234,22 @@ export class Engine implements AsyncDisposable {
     }
   }
 
+  /** The same for merged layers, all of which are attached. */
+  async attachMerged(merged: MergedLayers): Promise<void> {
+    const { served, attachments } = this.#images;
+    if (served.has(merged.attachmentId)) return;
+    const image = await this.#openImage(merged);
+    const layers = merged.layers.map((id) => attachments.get(id)).filter((layer) => layer !== undefined);
+    if (served.has(merged.attachmentId) || layers.length < merged.layers.length) {
+      await image[Symbol.asyncDispose]();
+      if (layers.length < merged.layers.length) throw new Error(`${merged.label}: a layer is not attached`);
+      return;
+    }
+    const attachment = new MergedAttachment(merged, image, layers);
+    this.#images.add(attachment);
+    await this.#forgetListings(attachment);
+  }
+
   /** Takes the references of an image's files as far as they are believed. */
   #scan(attachment: Attachment): void {
     attachment.startScan((error) => {
@@ -255,7 +273,7 @@ export class Engine implements AsyncDisposable {
 
   /** Takes an image away. Files that are open through it stay readable until they are closed. */
   async detach(attachmentId: number): Promise<void> {
-    const attachment = this.#images.attachments.get(attachmentId);
+    const attachment = this.#images.served.get(attachmentId);
     if (attachment === undefined) return;
     this.#images.remove(attachmentId);
     await this.#running.imagesSession.notifier.invalidateEntry(
@@ -264,11 +282,11 @@ export class Engine implements AsyncDisposable {
     );
     await this.#forgetListings(attachment);
     await attachment.detach();
-    this.#claims.release(attachment.layer.imagePath);
+    if (attachment instanceof Attachment) this.#claims.release(attachment.layer.imagePath);
   }
 
   /** The kernel keeps listings of directories; those of the two upper levels change. */
-  async #forgetListings(attachment: Attachment): Promise<void> {
+  async #forgetListings(attachment: ServedImage): Promise<void> {
     // Before it is served again a mount has everything attached that it had, and nobody could let the kernel's locks go.
     if (!this.#running.serving) return;
     await this.#running.imagesSession.notifier.invalidateInode(domainOf(attachment));
@@ -283,7 +301,8 @@ export class Engine implements AsyncDisposable {
   /** What is attached, shared and cached at this moment: asks the kernel about every dedup inode, on another thread. */
   async measure(): Promise<Measurement> {
     const attachments = await this.#scanned();
-    const inodes = [...this.#table.inodes()];
+    // What is in no domain is nobody's to share.
+    const inodes = [...this.#table.inodes()].filter(({ domain }) => domain.id !== UNSHARED_ID);
     const cached = await withPageCache('count', this.ishareMount, inodes.map(dedupFile));
     return {
       images: attachments.map(attachedImage),
@@ -321,7 +340,7 @@ export class Engine implements AsyncDisposable {
     return attachments;
   }
 
-  #openImage({ imagePath, digests }: LayerAttachment): Promise<ErofsImage> {
+  #openImage({ imagePath, digests }: ImageAttachment): Promise<ErofsImage> {
     return ErofsImage.open(imagePath, {
       budget: this.#budget,
       ...(digests && { digests: { ...digests, hasher: this.#hasher } }),
@@ -370,7 +389,7 @@ export class Engine implements AsyncDisposable {
   /** Once nothing is served any more. */
   async #release(): Promise<void> {
     this.#mounts = undefined;
-    for (const attachment of this.#images.attachments.values()) await attachment.image[Symbol.asyncDispose]();
+    for (const { image } of this.#images.served.values()) await image[Symbol.asyncDispose]();
     await this.#hasher[Symbol.asyncDispose]();
     for (const watch of Object.values(this.#slow)) watch[Symbol.dispose]();
   }

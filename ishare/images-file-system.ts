@@ -13,12 +13,13 @@ import {
   type OpenAnswer,
 } from '../fuse/file-system';
 import { OpenFlag } from '../fuse/protocol/flags';
-import type { Attachment } from './attachment';
+import { Attachment } from './attachment';
 import type { BackingRegistry } from './backing-registry';
 import type { DedupReader } from './dedup-reader';
 import type { DedupTable, Reference } from './dedup-table';
 import { splitImageNode } from './node-numbers';
 import { OverlayXattrs } from './overlay-xattrs';
+import type { FileContent, ServedImage } from './served-image';
 import type { OpenRecord, TakeoverJournal } from './takeover/journal';
 import { TopDirectories } from './top-directories';
 
@@ -27,7 +28,9 @@ const S_IFREG = 0o100000;
 const BLOCK_SIZE = 4096;
 
 interface OpenFile {
-  readonly attachment: Attachment;
+  /** The image through which it was opened. */
+  readonly attachment: ServedImage;
+  readonly content: FileContent;
   /** The dedup inode that serves it, until the last one closes it. */
   readonly served: Reference | undefined;
   count: number;
@@ -50,8 +53,10 @@ export interface WaysToDedup {
  * the pages of its dedup inode; what is mapped is cached here.
  */
 export class ImagesFileSystem implements FileSystem {
+  readonly #served = new Map<number, ServedImage>();
+  /** Those of layers. */
   readonly #attachments = new Map<number, Attachment>();
-  readonly #byNodeRange = new Map<number, Attachment>();
+  readonly #byNodeRange = new Map<number, ServedImage>();
   readonly #open = new Map<NodeId, OpenFile>();
   readonly #table: DedupTable;
   readonly #top: TopDirectories;
@@ -61,7 +66,7 @@ export class ImagesFileSystem implements FileSystem {
   constructor(table: DedupTable, onFault: (error: unknown) => void) {
     this.#table = table;
     this.#onFault = onFault;
-    this.#top = new TopDirectories(this.#attachments);
+    this.#top = new TopDirectories(this.#served);
   }
 
   /** From here on files of a domain are served by their dedup inodes. */
@@ -69,16 +74,23 @@ export class ImagesFileSystem implements FileSystem {
     this.#ways = ways;
   }
 
-  add(attachment: Attachment): void {
-    this.#attachments.set(attachment.id, attachment);
+  add(attachment: ServedImage): void {
+    this.#served.set(attachment.id, attachment);
+    if (attachment instanceof Attachment) this.#attachments.set(attachment.id, attachment);
     this.#byNodeRange.set(attachment.layer.nodeRange, attachment);
   }
 
   remove(attachmentId: number): void {
-    const attachment = this.#attachments.get(attachmentId);
+    const attachment = this.#served.get(attachmentId);
     if (attachment === undefined) return;
+    this.#served.delete(attachmentId);
     this.#attachments.delete(attachmentId);
     this.#byNodeRange.delete(attachment.layer.nodeRange);
+  }
+
+  /** Images of layers and merged ones. */
+  get served(): ReadonlyMap<number, ServedImage> {
+    return this.#served;
   }
 
   get attachments(): ReadonlyMap<number, Attachment> {
@@ -133,10 +145,11 @@ export class ImagesFileSystem implements FileSystem {
     const { nodeRange, nid } = splitImageNode(node);
     const attachment = this.#byNodeRange.get(nodeRange);
     if (attachment === undefined) return false;
-    const inode = await attachment.image.inode(nid);
-    const served = dedupNode === undefined ? undefined : await attachment.restore(inode, dedupNode);
+    const content = await attachment.content(await attachment.image.inode(nid));
+    const served =
+      dedupNode === undefined ? undefined : await content.attachment.restore(content.inode, dedupNode);
     if (dedupNode !== undefined && served === undefined) return false;
-    const file: OpenFile = { attachment, served, count: 0 };
+    const file: OpenFile = { attachment, content, served, count: 0 };
     for (let times = 0; times < count; times += 1) this.#count(node, file);
     return true;
   }
@@ -146,20 +159,29 @@ export class ImagesFileSystem implements FileSystem {
     const { nodeRange, nid } = splitImageNode(node);
     const attachment = this.#byNodeRange.get(nodeRange);
     if (attachment === undefined) return false;
-    return (await attachment.restore(await attachment.image.inode(nid), dedupNode)) !== undefined;
+    const content = await attachment.content(await attachment.image.inode(nid));
+    return (await content.attachment.restore(content.inode, dedupNode)) !== undefined;
   }
 
-  async #newOpenFile(attachment: Attachment, inode: Inode): Promise<OpenFile> {
-    const mayShare = this.#ways !== undefined && (inode.mode & S_IFMT) === S_IFREG && inode.size > 0;
-    const served = mayShare ? await attachment.servedBy(inode) : undefined;
-    return { attachment, served, count: 0 };
+  async #newOpenFile(attachment: ServedImage, inode: Inode): Promise<OpenFile> {
+    if ((inode.mode & S_IFMT) !== S_IFREG) throw new FuseError('EINVAL');
+    const content = await attachment.content(inode);
+    const mayShare = this.#ways !== undefined && inode.size > 0;
+    const shared = mayShare ? await content.attachment.servedBy(content.inode) : undefined;
+    return { attachment, content, served: shared ?? this.#servedAlone(attachment, content), count: 0 };
+  }
+
+  /** What merged layers show and nobody shares is cached once for all chains all the same. */
+  #servedAlone(attachment: ServedImage, { attachment: layer, inode }: FileContent): Reference | undefined {
+    if (attachment === layer || inode.size === 0 || this.#ways?.backings === undefined) return undefined;
+    return layer.servedAlone(inode);
   }
 
   #count(node: NodeId, file: OpenFile): void {
     const known = this.#open.get(node) ?? file;
     this.#open.set(node, known);
     known.count += 1;
-    known.attachment.fileOpened();
+    known.attachment.hold();
     known.served?.inode.opened(known.served.backing);
   }
 
@@ -184,7 +206,7 @@ export class ImagesFileSystem implements FileSystem {
     file.count -= 1;
     if (file.count === 0) this.#open.delete(node);
     file.served?.inode.closed(file.served.backing);
-    file.attachment.fileClosed().catch(this.#onFault);
+    file.attachment.letGo().catch(this.#onFault);
     if (file.served === undefined) return;
     const { inode } = file.served;
     if (inode.openFiles === 0) this.#ways?.reader.forget(inode).catch(this.#onFault);
@@ -207,7 +229,7 @@ export class ImagesFileSystem implements FileSystem {
       if (uncached) return this.#ways.reader.read(served.inode, offset, length);
       if (this.#ways.backings !== undefined) return this.#readAhead(this.#ways, served, node, offset, length);
     }
-    const { attachment, inode } = await this.#inode(node);
+    const { attachment, inode } = await this.#content(node);
     return attachment.image.read(inode, offset, length);
   }
 
@@ -263,7 +285,7 @@ export class ImagesFileSystem implements FileSystem {
   }
 
   async seek(node: NodeId, offset: number, whence: number): Promise<number> {
-    const { attachment, inode } = await this.#inode(node);
+    const { attachment, inode } = await this.#content(node);
     return attachment.tree.seek(inode, offset, whence);
   }
 
@@ -281,7 +303,15 @@ export class ImagesFileSystem implements FileSystem {
     return attachment && `${attachment.layer.label}, inode ${nid}`;
   }
 
-  async #inode(node: NodeId): Promise<{ attachment: Attachment; inode: Inode }> {
+  /** The same for a regular file, in the image that has its content. */
+  async #content(node: NodeId): Promise<FileContent> {
+    const open = this.#open.get(node);
+    if (open !== undefined) return open.content;
+    const { attachment, inode } = await this.#inode(node);
+    return attachment.content(inode);
+  }
+
+  async #inode(node: NodeId): Promise<{ attachment: ServedImage; inode: Inode }> {
     const { nodeRange, nid } = splitImageNode(node);
     // A detached attachment still answers for the files that are open through it.
     const attachment = this.#byNodeRange.get(nodeRange) ?? this.#open.get(node)?.attachment;
@@ -289,7 +319,7 @@ export class ImagesFileSystem implements FileSystem {
     return { attachment, inode: await attachment.image.inode(nid) };
   }
 
-  async #rootEntry(attachment: Attachment): Promise<Entry> {
+  async #rootEntry(attachment: ServedImage): Promise<Entry> {
     return attachment.tree.entry(await attachment.image.inode(attachment.image.rootNid));
   }
 }

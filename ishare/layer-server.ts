@@ -18,8 +18,8 @@ export interface RecordedDigests {
   readonly root: string;
 }
 
-/** One committed image as one domain sees it: what a LayerServer makes reachable as a directory tree. */
-export interface LayerAttachment {
+/** An image as one domain sees it: what a LayerServer makes reachable as a directory tree. */
+export interface ImageAttachment {
   /** Never used again for another pair of image and domain, also not after a restart. */
   readonly attachmentId: number;
   /** Absolute path of the EROFS image. It stays in place until the attachment is detached. */
@@ -28,9 +28,6 @@ export interface LayerAttachment {
   readonly label: string;
   /** Undefined: the layer shares with nobody. */
   readonly domain: Domain | undefined;
-  readonly trust: ImageTrust;
-  /** Files of an unverified image that have been verified so far. */
-  readonly verified: readonly VerifiedFile[];
   /** Undefined: none were recorded, or they are not to be checked. */
   readonly digests: RecordedDigests | undefined;
   /**
@@ -44,6 +41,19 @@ export interface LayerAttachment {
   readonly inoCount: number;
 }
 
+/** The image of one committed layer. */
+export interface LayerAttachment extends ImageAttachment {
+  readonly trust: ImageTrust;
+  /** Files of an unverified image that have been verified so far. */
+  readonly verified: readonly VerifiedFile[];
+}
+
+/** The merged metadata of a chain of layers, in whose images the contents are. */
+export interface MergedLayers extends ImageAttachment {
+  /** Attachments of the layers in the same domain, topmost first, as they were when the image was built. */
+  readonly layers: readonly number[];
+}
+
 /** Makes committed images reachable as directories that overlayfs can take as lower layers. */
 export interface LayerServer {
   /**
@@ -54,8 +64,14 @@ export interface LayerServer {
   attach(layer: LayerAttachment): Promise<string>;
 
   /**
+   * The same for merged layers, all of which are attached. Servers that cannot do it leave it out.
+   */
+  attachMerged?(merged: MergedLayers): Promise<string>;
+
+  /**
    * Ends an attachment that no active snapshot uses any more. Mounts that were made from its directory may still
-   * exist; the image file may be deleted once this has resolved. Idempotent, also for ids that were never attached.
+   * exist; the image file may be deleted once this has resolved. Merged layers go before the layers that they are made of.
+   * Idempotent, also for ids that were never attached.
    */
   detach(attachmentId: number): Promise<void>;
 }

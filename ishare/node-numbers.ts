@@ -27,7 +27,10 @@ function nidOf(slot: number): Nid {
 
 const FIRST_DOMAIN_NODE = 2;
 
-/** Node id of a domain's directory, in either mount. Domain 0 is "no domain". */
+/** Stands for no domain where a domain has a number. */
+export const UNSHARED_ID = 0;
+
+/** Node id of a domain's directory, in either mount, or of the one for what is in none. */
 export function domainNode(domainId: number): NodeId {
   return nodeId(FIRST_DOMAIN_NODE + domainId);
 }

@@ -1,7 +1,7 @@
 import { FuseError } from '../fuse/errors';
 import { ROOT_NODE, type Attributes, type DirectoryItem, type Entry, type NodeId } from '../fuse/file-system';
-import type { Attachment } from './attachment';
 import { domainNode } from './node-numbers';
+import type { ServedImage } from './served-image';
 
 const S_IFDIR = 0o040000;
 const DT_DIR = 4;
@@ -10,15 +10,15 @@ const EPOCH = { seconds: 0, nanoseconds: 0 };
 /** Public name of the directory of images that belong to no domain. */
 export const NO_DOMAIN_TOKEN = 'unshared';
 
-export function tokenOf(attachment: Attachment): string {
+export function tokenOf(attachment: ServedImage): string {
   return attachment.layer.domain?.token ?? NO_DOMAIN_TOKEN;
 }
 
 /** The two upper levels of the images mount: the root with its domains, and a domain with its attachments. */
 export class TopDirectories {
-  readonly #attachments: ReadonlyMap<number, Attachment>;
+  readonly #attachments: ReadonlyMap<number, ServedImage>;
 
-  constructor(attachments: ReadonlyMap<number, Attachment>) {
+  constructor(attachments: ReadonlyMap<number, ServedImage>) {
     this.#attachments = attachments;
   }
 
@@ -26,7 +26,7 @@ export class TopDirectories {
    * A missing name is an error here, not a negative entry: attachments come and go, and the kernel must not remember
    * that one was missing.
    */
-  lookup(parent: NodeId, name: string): Entry | { readonly attachment: Attachment } {
+  lookup(parent: NodeId, name: string): Entry | { readonly attachment: ServedImage } {
     if (parent !== ROOT_NODE) {
       const attachment = this.#attachments.get(Number(name));
       if (attachment !== undefined && domainOf(attachment) === parent && String(attachment.id) === name) {
@@ -60,7 +60,7 @@ export class TopDirectories {
   }
 }
 
-export function domainOf(attachment: Attachment): NodeId {
+export function domainOf(attachment: ServedImage): NodeId {
   return domainNode(attachment.layer.domain?.id ?? 0);
 }
 

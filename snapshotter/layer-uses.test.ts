@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { createLogger } from 'winston';
-import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
+import type { LayerAttachment, LayerServer, MergedLayers } from '../ishare/layer-server';
+import { eventually } from '../linux/testing/eventually';
 import { LayerUses } from './layer-uses';
 
 const logger = createLogger({ silent: true });
@@ -21,12 +22,20 @@ function layer(attachmentId: number): LayerAttachment {
   };
 }
 
+function merged(attachmentId: number, ...layers: number[]): MergedLayers {
+  const { trust: _trust, verified: _verified, ...image } = layer(attachmentId);
+  return { ...image, layers };
+}
+
 /** Keeps account of what is attached, and notices calls about one layer that overlap. */
 class AccountingServer implements LayerServer {
   readonly attached = new Set<number>();
   readonly calls: string[] = [];
   readonly broken = new Set<number>();
   overlaps = 0;
+  /** Layers that were detached before what is merged of them. */
+  readonly tooEarly: number[] = [];
+  readonly #merged = new Map<number, readonly number[]>();
   readonly #busy = new Set<number>();
 
   constructor(readonly delayMs = 0) {}
@@ -39,7 +48,19 @@ class AccountingServer implements LayerServer {
     });
   }
 
+  attachMerged({ attachmentId: id, layers }: MergedLayers): Promise<string> {
+    return this.#exclusively(id, 'attach', () => {
+      if (layers.some((each) => !this.attached.has(each)))
+        throw new Error(`a layer of ${id} is not attached`);
+      this.attached.add(id);
+      this.#merged.set(id, layers);
+      return `/layers/${id}`;
+    });
+  }
+
   detach(id: number): Promise<void> {
+    for (const [merged, layers] of this.#merged)
+      if (this.attached.has(merged) && layers.includes(id)) this.tooEarly.push(id);
     return this.#exclusively(id, 'detach', () => void this.attached.delete(id));
   }
 
@@ -156,4 +177,85 @@ test('using, releasing and dropping at random never overlaps calls and never los
     }),
     { numRuns: 60 },
   );
+});
+
+describe('merged layers', () => {
+  test('have one directory, and go with their layers when nobody needs them, before those', async () => {
+    const server = new AccountingServer();
+    const uses = new LayerUses(server, { lingerMs: 10, logger });
+    const layers = [layer(2), layer(1)];
+    expect(await uses.useMerged(100, merged(3, 2, 1), layers)).toBe('/layers/3');
+    expect(await uses.useMerged(101, merged(3, 2, 1), layers)).toBe('/layers/3');
+    uses.release(100);
+    await pause(40);
+    expect([...server.attached].sort()).toEqual([1, 2, 3]);
+    uses.release(101);
+    await eventually('all is detached', () => server.attached.size === 0);
+    expect(server.tooEarly).toEqual([]);
+    expect(server.calls.filter((call) => call.startsWith('attach')).sort()).toEqual([
+      'attach 1',
+      'attach 2',
+      'attach 3',
+    ]);
+    expect(uses.attached()).toEqual([]);
+  });
+
+  test('leave layers alone that others need', async () => {
+    const server = new AccountingServer();
+    const uses = new LayerUses(server, { lingerMs: 0, logger });
+    await uses.use(100, [layer(1)]);
+    await uses.useMerged(101, merged(3, 2, 1), [layer(2), layer(1)]);
+    uses.release(101);
+    await eventually('what was merged is detached', () => server.attached.size === 1);
+    await pause(20);
+    expect([...server.attached]).toEqual([1]);
+  });
+
+  test('are attached again where they are asked for while they go', async () => {
+    const server = new AccountingServer(5);
+    const uses = new LayerUses(server, { lingerMs: 0, logger });
+    const layers = [layer(2), layer(1)];
+    for (let turn = 0; turn < 10; turn += 1) {
+      await uses.useMerged(100, merged(3, 2, 1), layers);
+      expect([...server.attached].sort()).toEqual([1, 2, 3]);
+      uses.release(100);
+      await pause(turn);
+    }
+    await eventually('all is detached', () => server.attached.size === 0);
+    expect([server.tooEarly, server.overlaps]).toEqual([[], 0]);
+  });
+
+  test('of which a layer cannot be attached are attached once it can', async () => {
+    const server = new AccountingServer();
+    const uses = new LayerUses(server, { lingerMs: 0, logger });
+    const layers = [layer(2), layer(1)];
+    server.broken.add(1);
+    await expect(uses.useMerged(100, merged(3, 2, 1), layers)).rejects.toThrow('layer 1 is broken');
+    server.broken.delete(1);
+    expect(await uses.useMerged(100, merged(3, 2, 1), layers)).toBe('/layers/3');
+    uses.release(100);
+    await eventually('all is detached', () => server.attached.size === 0);
+  });
+
+  test('that are dropped with their topmost layer leave the others to linger', async () => {
+    const server = new AccountingServer();
+    const uses = new LayerUses(server, { lingerMs: 0, logger });
+    await uses.useMerged(100, merged(3, 2, 1), [layer(2), layer(1)]);
+    uses.release(100);
+    await uses.drop([2, 3]);
+    expect(server.attached.has(2) || server.attached.has(3)).toBe(false);
+    expect(server.tooEarly).toEqual([]);
+    await eventually('all is detached', () => server.attached.size === 0);
+  });
+
+  test('go at the end when nobody needs them', async () => {
+    const server = new AccountingServer();
+    const uses = new LayerUses(server, { lingerMs: 60_000, logger });
+    await uses.useMerged(100, merged(3, 2, 1), [layer(2), layer(1)]);
+    await uses.useMerged(101, merged(5, 4, 1), [layer(4), layer(1)]);
+    uses.release(100);
+    await uses.close();
+    expect([...server.attached].sort()).toEqual([1, 4, 5]);
+    expect(server.tooEarly).toEqual([]);
+  });
 });

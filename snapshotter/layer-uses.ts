@@ -1,11 +1,14 @@
 import type { Logger } from 'winston';
-import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
+import type { LayerAttachment, LayerServer, MergedLayers } from '../ishare/layer-server';
+import { UnimplementedError } from './errors';
 import { mountOfLayer } from './mount-users';
 
 interface Entry {
   readonly attachmentId: number;
-  /** Ids of the snapshots that need the layer. */
+  /** Ids of the snapshots that need the layer; below zero, of the merged layers that do: see `asUser`. */
   readonly users: Set<number>;
+  /** It is of merged layers, and the user of those. */
+  readonly merged: boolean;
   /** Attaching and detaching of one layer never overlap: each waits for the one before. */
   turn: Promise<void>;
   /** Set while the layer is attached or being attached. */
@@ -38,16 +41,40 @@ export class LayerUses {
    * and a later call tries again.
    */
   async use(snapshotId: number, layers: readonly LayerAttachment[]): Promise<string[]> {
-    const attaching = layers.map((layer) => this.#attach(layer, snapshotId));
+    const attaching = layers.map((layer) =>
+      this.#attach(this.#entry(layer.attachmentId, false), snapshotId, () => this.#server.attach(layer)),
+    );
     // Waits for all, so that nothing is still being attached when the caller gives up and releases.
     await Promise.allSettled(attaching);
     return Promise.all(attaching);
   }
 
+  /**
+   * The same for merged layers, which have one directory. As long as they are attached, and those who need them are gone
+   * for no longer than the linger time, they need their layers.
+   */
+  async useMerged(
+    snapshotId: number,
+    merged: MergedLayers,
+    layers: readonly LayerAttachment[],
+  ): Promise<string> {
+    const { attachmentId } = merged;
+    return this.#attach(this.#entry(attachmentId, true), snapshotId, async () => {
+      await this.use(asUser(attachmentId), layers);
+      if (this.#server.attachMerged === undefined)
+        throw new UnimplementedError(`${merged.label}: merged layers cannot be served here`);
+      return this.#server.attachMerged(merged);
+    });
+  }
+
   /** The snapshot needs its layers no longer. Those without another user are detached after the linger time. */
   release(snapshotId: number): void {
+    this.#release(snapshotId, this.#options.lingerMs);
+  }
+
+  #release(user: number, lingerMs: number): void {
     for (const entry of this.#entries.values()) {
-      if (entry.users.delete(snapshotId) && entry.users.size === 0) this.#lingerThenDetach(entry);
+      if (entry.users.delete(user) && entry.users.size === 0) this.#lingerThenDetach(entry, lingerMs);
     }
   }
 
@@ -61,32 +88,32 @@ export class LayerUses {
    * when the layer server does.
    */
   async drop(attachmentIds: readonly number[]): Promise<void> {
-    await Promise.all(
-      attachmentIds.map(async (id) => {
-        const entry = this.#entries.get(id);
-        if (entry === undefined || inUse(entry)) return;
-        const mounted = await isMounted(entry);
-        // Asked for again meanwhile.
-        if (inUse(entry)) return;
-        if (mounted) this.#lingerThenDetach(entry);
-        else await this.#detach(entry);
-      }),
-    );
+    const entries = attachmentIds.map((id) => this.#entries.get(id)).filter((entry) => entry !== undefined);
+    await mergedFirst(entries, (entry) => this.#drop(entry));
+  }
+
+  async #drop(entry: Entry): Promise<void> {
+    if (inUse(entry)) return;
+    const mounted = await isMounted(entry);
+    // Asked for again meanwhile.
+    if (inUse(entry)) return;
+    if (mounted) this.#lingerThenDetach(entry);
+    else await this.#detach(entry);
   }
 
   /** Detaches all layers that only linger. Those in use stay attached: containers outlive this process. */
   async close(): Promise<void> {
-    const idle = Array.from(this.#entries.values()).filter((entry) => !inUse(entry));
-    await Promise.all(idle.map((entry) => this.#detachOrWarn(entry)));
+    await mergedFirst([...this.#entries.values()], async (entry) => {
+      if (!inUse(entry)) await this.#detachOrWarn(entry);
+    });
   }
 
-  #attach(layer: LayerAttachment, snapshotId: number): Promise<string> {
-    const entry = this.#entry(layer.attachmentId);
-    entry.users.add(snapshotId);
+  #attach(entry: Entry, user: number, attach: () => Promise<string>): Promise<string> {
+    entry.users.add(user);
     clearTimeout(entry.linger);
     entry.linger = undefined;
     if (entry.directory !== undefined) return entry.directory;
-    const directory = entry.turn.then(() => this.#server.attach(layer));
+    const directory = entry.turn.then(attach);
     entry.directory = directory;
     entry.turn = directory.then(
       () => undefined,
@@ -97,11 +124,12 @@ export class LayerUses {
     return directory;
   }
 
-  #entry(attachmentId: number): Entry {
+  #entry(attachmentId: number, merged: boolean): Entry {
     const known = this.#entries.get(attachmentId);
     if (known !== undefined) return known;
     const entry: Entry = {
       attachmentId,
+      merged,
       users: new Set(),
       turn: Promise.resolve(),
       directory: undefined,
@@ -111,9 +139,9 @@ export class LayerUses {
     return entry;
   }
 
-  #lingerThenDetach(entry: Entry): void {
+  #lingerThenDetach(entry: Entry, lingerMs = this.#options.lingerMs): void {
     clearTimeout(entry.linger);
-    entry.linger = setTimeout(() => void this.#detachUnlessMounted(entry), this.#options.lingerMs).unref();
+    entry.linger = setTimeout(() => void this.#detachUnlessMounted(entry), lingerMs).unref();
   }
 
   /** Snapshots may be removed while they are mounted; their files stay readable. */
@@ -144,8 +172,21 @@ export class LayerUses {
     await detaching;
     if (!isIdle(entry)) return;
     this.#entries.delete(entry.attachmentId);
+    // Its layers have lingered with it.
+    if (entry.merged) this.#release(asUser(entry.attachmentId), 0);
     this.#options.onDetached?.();
   }
+}
+
+/** Merged layers as users of their layers: apart from snapshots, whose ids are above zero. */
+function asUser(attachmentId: number): number {
+  return -attachmentId;
+}
+
+/** Merged layers go before what they are made of. */
+async function mergedFirst(entries: readonly Entry[], work: (entry: Entry) => Promise<void>): Promise<void> {
+  await Promise.all(entries.filter(({ merged }) => merged).map(work));
+  await Promise.all(entries.filter(({ merged }) => !merged).map(work));
 }
 
 /** Neither used nor attached: nobody has asked for the layer while it was detached. */

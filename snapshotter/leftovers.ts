@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kind } from '../proto/snapshots';
-import type { Paths } from './paths';
-import type { SnapshotId, SnapshotTable } from './store/snapshot-table';
+import { parseImageFileName, type Paths } from './paths';
+import type { MetadataStore } from './store/metadata-store';
+import type { SnapshotId } from './store/snapshot-table';
 import type { Trash } from './trash';
 
 /**
@@ -11,30 +12,31 @@ import type { Trash } from './trash';
  */
 export async function discardLeftovers(
   paths: Paths,
-  snapshots: SnapshotTable,
+  { snapshots, mergedImages }: Pick<MetadataStore, 'snapshots' | 'mergedImages'>,
   trash: Trash,
   busy: ReadonlySet<SnapshotId>,
 ): Promise<string[]> {
-  const directories = await findLeftovers(
-    paths.snapshots,
-    (id) => snapshots.get(id)?.kind !== Kind.COMMITTED,
-  );
-  const images = await findLeftovers(paths.images, (id) => snapshots.get(id)?.kind === Kind.COMMITTED);
+  const directories = await findLeftovers(paths.snapshots, (name) => {
+    const kind = /^\d+$/.test(name) ? snapshots.get(Number(name) as SnapshotId)?.kind : undefined;
+    return kind !== undefined && kind !== Kind.COMMITTED;
+  });
+  const images = await findLeftovers(paths.images, (name) => {
+    const file = parseImageFileName(name);
+    if (file === undefined || snapshots.get(file.id)?.kind !== Kind.COMMITTED) return false;
+    return !file.merged || mergedImages.find(file.id) !== undefined;
+  });
   const leftovers = [...directories, ...images];
   for (const path of leftovers) await trash.discard(path);
   return leftovers;
 
-  async function findLeftovers(parent: string, belongs: (id: SnapshotId) => boolean): Promise<string[]> {
+  async function findLeftovers(parent: string, belongs: (name: string) => boolean): Promise<string[]> {
     const names = await readdir(parent);
     return names
       .filter((name) => {
         // Unfinished images are called `.ID.erofs.tmp-…`; a name without a number is nobody's.
         const id = /^\.?(\d+)/.exec(name)?.[1];
-        if (id === undefined) return true;
-        const snapshotId = Number(id) as SnapshotId;
-        if (busy.has(snapshotId)) return false;
-        const complete = name === id || name === `${id}.erofs` || name === `${id}.digests`;
-        return !complete || snapshots.get(snapshotId) === undefined || !belongs(snapshotId);
+        if (id !== undefined && busy.has(Number(id) as SnapshotId)) return false;
+        return !belongs(name);
       })
       .map((name) => join(parent, name));
   }

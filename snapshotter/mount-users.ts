@@ -1,6 +1,9 @@
 import { isBelow, originOf } from '../linux/mount-origin';
 import { readMountTable } from '../linux/mount-table';
 import { overlayLayers } from '../linux/overlay-layers';
+import type { Paths } from './paths';
+import type { SnapshotId } from './store/snapshot-table';
+import type { MountOf } from './trash';
 
 /**
  * Where a directory of a snapshot is mounted: an overlay writes into it, or it is bound somewhere. Undefined where this
@@ -15,6 +18,14 @@ export async function mountOfSnapshot(directory: string, formerly: string): Prom
     if (entry.type === 'overlay') return isBelow(overlayLayers(entry).upper ?? '', formerly);
     return entry.device === origin?.device && isBelow(entry.root, origin.inside);
   })?.target;
+}
+
+/** The same of what was thrown away, by its name before that: see Trash. Only directories of snapshots are ever mounted. */
+export function snapshotMounts(paths: Paths): MountOf {
+  return (path, name) =>
+    /^\d+$/.test(name)
+      ? mountOfSnapshot(path, paths.snapshot(Number(name) as SnapshotId))
+      : Promise.resolve(undefined);
 }
 
 /**

@@ -73,6 +73,36 @@ export class Paths {
   digests(id: SnapshotId): string {
     return join(this.images, `${id}.digests`);
   }
+
+  /** The image of the merged metadata of a committed snapshot and all below it. */
+  mergedImage(id: SnapshotId): string {
+    return join(this.images, `${id}.merged.erofs`);
+  }
+
+  /** Digests of that image's blocks. */
+  mergedDigests(id: SnapshotId): string {
+    return join(this.images, `${id}.merged.digests`);
+  }
+
+  /** All files that a committed snapshot may have. */
+  committedFiles(id: SnapshotId): string[] {
+    return [this.image(id), this.digests(id), this.mergedImage(id), this.mergedDigests(id)];
+  }
+}
+
+/** A file among the committed images. */
+export interface ImageFileName {
+  readonly id: SnapshotId;
+  /** It belongs to the merged metadata of the snapshot and all below it. */
+  readonly merged: boolean;
+  readonly kind: 'erofs' | 'digests';
+}
+
+/** What a file among the committed images is, by its name; undefined: none of theirs. */
+export function parseImageFileName(name: string): ImageFileName | undefined {
+  const [, id, merged, kind] = /^(\d+)(\.merged)?\.(erofs|digests)$/.exec(name) ?? [];
+  if (id === undefined || (kind !== 'erofs' && kind !== 'digests')) return undefined;
+  return { id: Number(id) as SnapshotId, merged: merged !== undefined, kind };
 }
 
 /**

@@ -1,80 +1,38 @@
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { Logger } from 'winston';
-import type { DomainDecision, DomainRequest } from '../config/domain-policy';
-import type { LayerAttachment, LayerServer } from '../ishare/layer-server';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
+import { ChainsInUse } from './chains-in-use';
 import { makeCommittedImage } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
+import { domainOfNew } from './domain-of-snapshot';
 import { diskUsage } from './disk-usage';
-import { AlreadyExistsError, FailedPreconditionError, InvalidArgumentError, NotFoundError } from './errors';
+import { FailedPreconditionError, InvalidArgumentError } from './errors';
 import type { LayerTar } from '../erofs/build';
 import { compileFilters } from './filter/filter';
 import { snapshotFields } from './filter/snapshot-fields';
-import { noteDamage, noteDamageIn } from './image-damage';
+import { noteDamageIn, noteMissing } from './image-damage';
 import { repairSameLayer } from './image-repair';
-import type { LayerImageBuilder, LayerRoot, ReadLayerRoot } from './image-building';
+import type { LayerRoot } from './image-building';
 import { KeyLocks } from './key-locks';
 import { storableLabels, updateLabels } from './labels';
-import { LayerUses } from './layer-uses';
 import { discardLeftovers } from './leftovers';
 import { planMounts } from './mount-plan';
-import { mountOfSnapshot } from './mount-users';
+import { snapshotMounts } from './mount-users';
 import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
+import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
+import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
+import type { SnapshotsOptions } from './snapshots-options';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
-import { layersOf, type LayerOptions } from './snapshot-layers';
-import { NO_DOMAIN } from './store/domain-table';
 import type { MetadataStore } from './store/metadata-store';
-import type { Snapshot, SnapshotId } from './store/snapshot-table';
+import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
 import { unpackLayer, type UnpackRequest } from './layer-unpacking';
 import { discardUnfinishedUnpack } from './unpacked-image';
 
-export interface SnapshotsOptions {
-  /** Stays the caller's, to be closed after this. */
-  readonly store: MetadataStore;
-  readonly paths: Paths;
-  readonly builder: LayerImageBuilder;
-  readonly layerServer: LayerServer;
-  readonly readLayerRoot: ReadLayerRoot;
-  /** The domain that a new active snapshot or view on a committed one belongs to. */
-  readonly domainFor: (request: DomainRequest) => DomainDecision;
-  /** Nothing is checked, and no image is being verified, where this is left out. */
-  readonly layers?: LayerOptions;
-  /** Whether containerd's erofs differ may deliver layers as images; not, where this is left out. */
-  readonly acceptReadyMade?: boolean;
-  /** A layer was committed, built here or ready-made. */
-  readonly onCommitted?: (id: SnapshotId) => void;
-  readonly logger: Logger;
-  /** How long a layer without a user stays attached, in ms. */
-  readonly lingerMs?: number;
-}
-
-export interface NewSnapshotRequest {
-  readonly key: string;
-  /** Name of a committed snapshot, or "". */
-  readonly parent: string;
-  readonly labels: Readonly<Labels>;
-}
-
-export interface CommitRequest {
-  readonly name: string;
-  readonly key: string;
-  readonly labels: Readonly<Labels>;
-  /** Parent for a snapshot that was prepared without one; "" leaves the parent as it is. */
-  readonly parent?: string;
-  /** Gives up until the moment the result is stored. */
-  readonly signal?: AbortSignal;
-}
-
 const DEFAULT_LINGER_MS = 5_000;
-
-/** A snapshot on nothing has no layers to share. */
-const ALONE = { domainId: NO_DOMAIN, domainRule: '' };
 
 /**
  * Snapshots as containerd defines them (core/snapshots, containerd 1.6 to 2.x), over EROFS images: what is committed
@@ -85,9 +43,8 @@ export class Snapshots implements AsyncDisposable {
   readonly #options: SnapshotsOptions;
   readonly #store: MetadataStore;
   readonly #paths: Paths;
-  readonly #layers: LayerOptions;
   readonly #locks = new KeyLocks();
-  readonly #uses: LayerUses;
+  readonly #chains: ChainsInUse;
   readonly #trash: Trash;
   /** Snapshots with files that no row owns yet. */
   readonly #busy = new Set<SnapshotId>();
@@ -99,16 +56,14 @@ export class Snapshots implements AsyncDisposable {
     this.#options = options;
     this.#store = options.store;
     this.#paths = options.paths;
-    this.#layers = options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] };
-    this.#trash = new Trash(options.paths.trash, options.logger, (path, name) =>
-      /^\d+$/.test(name)
-        ? mountOfSnapshot(path, options.paths.snapshot(Number(name) as SnapshotId))
-        : Promise.resolve(undefined),
-    );
-    this.#uses = new LayerUses(options.layerServer, {
+    this.#trash = new Trash(options.paths.trash, options.logger, snapshotMounts(options.paths));
+    this.#chains = new ChainsInUse({
+      ...options,
+      builder: options.mergingBuilder ?? options.builder,
+      layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
+      busy: this.#busy,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       onDetached: () => this.forgetRetiredDomains(),
-      logger: options.logger,
     });
   }
 
@@ -132,7 +87,7 @@ export class Snapshots implements AsyncDisposable {
 
   /** The mounts of an active snapshot or view, as prepare() or view() gave them. */
   mounts(key: string): Promise<Mount[]> {
-    return this.#locks.run([key], () => this.#mountsOf(this.#find(key)));
+    return this.#locks.run([key], () => this.#mountsOf(existing(this.#store.snapshots, key)));
   }
 
   /** Makes an active snapshot a committed one: builds its image, stores it under its name, drops its directories. */
@@ -181,7 +136,7 @@ export class Snapshots implements AsyncDisposable {
   remove(key: string): Promise<void> {
     return this.#locks.run([key], async () => {
       const { snapshot, attachments } = this.#store.transaction(() => {
-        const found = this.#find(key);
+        const found = existing(this.#store.snapshots, key);
         if (this.#store.snapshots.hasChildren(found.id)) {
           throw new FailedPreconditionError(
             `cannot remove snapshot "${key}": other snapshots have it as parent`,
@@ -193,19 +148,19 @@ export class Snapshots implements AsyncDisposable {
       });
       // The snapshot is gone whatever happens from here on; files that stay behind are leftovers for cleanup().
       if (snapshot.kind === Kind.COMMITTED) {
-        await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#uses.drop(attachments));
-        for (const path of [this.#paths.image(snapshot.id), this.#paths.digests(snapshot.id)]) {
+        await this.#warnOnFailure('cannot detach a removed layer', key, () => this.#chains.drop(attachments));
+        for (const path of this.#paths.committedFiles(snapshot.id)) {
           await this.#warnOnFailure('cannot discard an image', key, () => this.#trash.discard(path));
         }
       } else {
-        this.#uses.release(snapshot.id);
+        this.#chains.release(snapshot.id);
         await this.#discardDirectory(snapshot);
       }
     });
   }
 
   stat(key: string): SnapshotInfo {
-    return this.#find(key);
+    return existing(this.#store.snapshots, key);
   }
 
   /** Changes labels; `paths` is the field mask, see updateLabels(). Resolves to the snapshot as it is afterwards. */
@@ -213,9 +168,9 @@ export class Snapshots implements AsyncDisposable {
     return this.#locks.run([name], () =>
       Promise.resolve(
         this.#store.transaction(() => {
-          const { id, labels: current } = this.#find(name);
+          const { id, labels: current } = existing(this.#store.snapshots, name);
           this.#store.snapshots.setLabels(id, updateLabels(current, labels, paths), realtimeNs());
-          return this.#find(name);
+          return existing(this.#store.snapshots, name);
         }),
       ),
     );
@@ -229,13 +184,13 @@ export class Snapshots implements AsyncDisposable {
 
   /** Disk space of the snapshot alone, without its parents. Walks the tree of an active one. */
   async usage(key: string, signal?: AbortSignal): Promise<SnapshotUsage> {
-    const snapshot = this.#find(key);
+    const snapshot = existing(this.#store.snapshots, key);
     if (snapshot.kind !== Kind.ACTIVE) return snapshot.usage;
     try {
       return await diskUsage(this.#paths.upper(snapshot.id), signal);
     } catch (error) {
       // Committed or removed during the walk: then that is the answer.
-      this.#find(key);
+      existing(this.#store.snapshots, key);
       throw error;
     }
   }
@@ -250,7 +205,7 @@ export class Snapshots implements AsyncDisposable {
   /** Forgets domains that were rotated away, as far as nothing is in them and no layer is attached there. */
   forgetRetiredDomains(): void {
     try {
-      this.#store.transaction(() => this.#store.domains.forgetRetired(this.#uses.attached()));
+      this.#store.transaction(() => this.#store.domains.forgetRetired(this.#chains.attached()));
     } catch (error) {
       // They go the next time, or with the next start.
       this.#options.logger.warn('cannot forget rotated domains', { error });
@@ -259,7 +214,7 @@ export class Snapshots implements AsyncDisposable {
 
   /** To be called when no other call is in progress. Layers in use stay attached. */
   async close(): Promise<void> {
-    await this.#uses.close();
+    await this.#chains.close();
     await this.#trash.close();
   }
 
@@ -279,19 +234,13 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  #find(key: string): Snapshot {
-    const snapshot = this.#store.snapshots.find(key);
-    if (snapshot === undefined) throw new NotFoundError(`snapshot "${key}" does not exist`);
-    return snapshot;
-  }
-
   async #create(kind: typeof Kind.ACTIVE | typeof Kind.VIEW, request: NewSnapshotRequest): Promise<Mount[]> {
     const { key } = request;
     if (key === '') throw new InvalidArgumentError('a snapshot needs a key');
     const labels = storableLabels(request.labels);
     return this.#locks.run([key], async () => {
       for (const undone of this.#undone) await this.#undoCreate(undone);
-      const parent = this.#checkNew(key, request.parent);
+      const parent = parentOfNew(this.#store.snapshots, key, request.parent);
       const id = this.#store.snapshots.reserveId();
       this.#busy.add(id);
       try {
@@ -299,7 +248,8 @@ export class Snapshots implements AsyncDisposable {
         await makeSnapshotDirectories(this.#paths, { id, kind }, root);
         if (this.#options.acceptReadyMade === true && isForUnpacking(key))
           await acceptReadyMadeImage(this.#paths, id);
-        const snapshot = this.#insert(id, kind, { key, parent: request.parent, labels });
+        const lower = parent === undefined ? 'layers' : await this.#chains.decide({ key, labels }, parent);
+        const snapshot = this.#insert(id, kind, lower, { key, parent: request.parent, labels });
         return await this.#mountsOf(snapshot);
       } catch (error) {
         await this.#warnOnFailure('cannot undo a failed call yet', key, () => this.#undoCreate(id));
@@ -310,28 +260,12 @@ export class Snapshots implements AsyncDisposable {
     });
   }
 
-  /** Checks that `key` is free and returns the parent; order and kinds of the errors are containerd's. */
-  #checkNew(key: string, parentName: string): Snapshot | undefined {
-    const parent = parentName === '' ? undefined : this.#committed(parentName);
-    if (this.#store.snapshots.find(key) !== undefined)
-      throw new AlreadyExistsError(`snapshot "${key}" exists already`);
-    return parent;
-  }
-
-  #committed(name: string): Snapshot {
-    const parent = this.#store.snapshots.find(name);
-    if (parent === undefined) throw new NotFoundError(`parent snapshot "${name}" does not exist`);
-    if (parent.kind !== Kind.COMMITTED)
-      throw new InvalidArgumentError(`parent snapshot "${name}" is not committed`);
-    return parent;
-  }
-
   async #layerRoot(parent: Snapshot): Promise<LayerRoot> {
     try {
       return await this.#options.readLayerRoot(this.#paths.image(parent.id));
     } catch (error) {
       // The parent may have been removed while its image was read.
-      this.#committed(parent.name);
+      committedParent(this.#store.snapshots, parent.name);
       noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
     }
@@ -340,36 +274,20 @@ export class Snapshots implements AsyncDisposable {
   #insert(
     id: SnapshotId,
     kind: typeof Kind.ACTIVE | typeof Kind.VIEW,
+    lower: Lower,
     request: NewSnapshotRequest,
   ): Snapshot {
     const { key, labels } = request;
     return this.#store.transaction(() => {
-      const parent = this.#checkNew(key, request.parent);
-      const { domainId, domainRule } = parent === undefined ? ALONE : this.#domainFor(key, labels, parent);
-      const nowNs = realtimeNs();
-      const snapshot = { id, key, parentId: parent?.id, kind, domainId, domainRule, labels, nowNs };
+      const parent = parentOfNew(this.#store.snapshots, key, request.parent);
+      const domain = domainOfNew(this.#options, { key, labels }, parent);
+      const about = { ...domain, lower, labels, nowNs: realtimeNs() };
+      const snapshot = { id, key, parentId: parent?.id, kind, ...about };
       this.#store.snapshots.insert(snapshot);
       // Here, so that a chain that cannot be numbered leaves nothing behind.
-      layersOf(this.#store, this.#paths, snapshot, this.#layers);
-      return this.#find(key);
+      this.#chains.number(snapshot);
+      return existing(this.#store.snapshots, key);
     });
-  }
-
-  #domainFor(key: string, labels: Readonly<Labels>, parent: Snapshot): typeof ALONE {
-    const request = { key, labels, parentLabels: parent.labels };
-    const { domain, rule, refused } = this.#options.domainFor(request);
-    if (refused !== undefined) {
-      this.#options.logger.warn('refused the domain that a label asks for', {
-        snapshot: key,
-        refused,
-        domain,
-        rule,
-      });
-    }
-    return {
-      domainId: domain === undefined ? NO_DOMAIN : this.#store.domains.ensure(domain).id,
-      domainRule: rule,
-    };
   }
 
   async #undoCreate(id: SnapshotId): Promise<void> {
@@ -378,7 +296,7 @@ export class Snapshots implements AsyncDisposable {
       this.#store.snapshots.delete(id);
     });
     this.#undone.delete(id);
-    this.#uses.release(id);
+    this.#chains.release(id);
     await this.#discardDirectory({ id, name: `of id ${id}` });
   }
 
@@ -390,7 +308,7 @@ export class Snapshots implements AsyncDisposable {
       );
     }
     try {
-      const lower = await this.#uses.use(id, this.#layersOf(snapshot));
+      const lower = await this.#chains.use(snapshot);
       return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
     } catch (error) {
       noteDamageIn(this.#store, this.#options.logger, error);
@@ -398,12 +316,8 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  #layersOf(snapshot: Snapshot): LayerAttachment[] {
-    return this.#store.transaction(() => layersOf(this.#store, this.#paths, snapshot, this.#layers));
-  }
-
   async #commit(request: CommitRequest): Promise<void> {
-    const snapshot = this.#checkCommit(request);
+    const snapshot = committable(this.#store.snapshots, request);
     const { id } = snapshot;
     this.#busy.add(id);
     try {
@@ -416,7 +330,7 @@ export class Snapshots implements AsyncDisposable {
       this.#store.transaction(() => {
         this.#store.snapshots.commit(id, {
           name: request.name,
-          parentId: this.#parentAtCommit(this.#checkCommit(request), request.parent ?? ''),
+          parentId: parentAtCommit(this.#store.snapshots, request),
           labels: request.labels,
           ...image,
           nowNs: realtimeNs(),
@@ -430,31 +344,12 @@ export class Snapshots implements AsyncDisposable {
     } finally {
       this.#busy.delete(id);
     }
-    this.#uses.release(id);
+    this.#chains.release(id);
     this.#options.onCommitted?.(id);
     await this.#discardDirectory(snapshot);
     await this.#warnOnFailure('cannot repair a damaged image', request.name, () =>
       repairSameLayer(this.#store, this.#paths, id, this.#options.logger),
     );
-  }
-
-  #checkCommit({ key, name, parent = '' }: CommitRequest): Snapshot {
-    const snapshot = this.#find(key);
-    if (this.#store.snapshots.find(name) !== undefined)
-      throw new AlreadyExistsError(`snapshot "${name}" exists already`);
-    if (snapshot.kind !== Kind.ACTIVE) throw new FailedPreconditionError(`snapshot "${key}" is not active`);
-    this.#parentAtCommit(snapshot, parent);
-    return snapshot;
-  }
-
-  #parentAtCommit(snapshot: Snapshot, parent: string): SnapshotId | undefined {
-    if (parent === '' || parent === snapshot.parent) return snapshot.parentId;
-    if (snapshot.parentId !== undefined) {
-      throw new InvalidArgumentError(
-        `snapshot "${snapshot.name}" has the parent "${snapshot.parent}", which commit cannot change`,
-      );
-    }
-    return this.#committed(parent).id;
   }
 
   #discardDirectory({ id, name }: Pick<Snapshot, 'id' | 'name'>): Promise<void> {
@@ -474,7 +369,7 @@ export class Snapshots implements AsyncDisposable {
 
   async #discardLeftovers(): Promise<void> {
     for (const id of this.#undone) await this.#undoCreate(id);
-    const leftovers = await discardLeftovers(this.#paths, this.#store.snapshots, this.#trash, this.#busy);
+    const leftovers = await discardLeftovers(this.#paths, this.#store, this.#trash, this.#busy);
     if (leftovers.length > 0)
       this.#options.logger.info('discarding what no snapshot owns', { paths: leftovers });
   }
@@ -490,13 +385,14 @@ export class Snapshots implements AsyncDisposable {
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
     if (snapshot.kind === Kind.COMMITTED) {
-      const image = this.#paths.image(snapshot.id);
-      if (!existsSync(image)) noteDamage(this.#store, this.#options.logger, image, 'its file is gone');
+      noteMissing(this.#store, this.#paths, this.#options.logger, snapshot.id);
       return;
     }
     // A power failure may take directories that were never flushed; what they held is lost with them.
-    const [parent] = this.#layersOf(snapshot);
-    const root = parent === undefined ? undefined : await this.#options.readLayerRoot(parent.imagePath);
+    const root =
+      snapshot.parentId === undefined
+        ? undefined
+        : await this.#options.readLayerRoot(this.#paths.image(snapshot.parentId));
     await makeSnapshotDirectories(this.#paths, snapshot, root);
     await this.#mountsOf(snapshot);
     await discardUnfinishedUnpack(this.#paths, snapshot.id);

@@ -41,6 +41,9 @@ const MIB = 2 ** 20;
 /** Six in an hour are no leak to speak of (ms). */
 const LEAST_AGE_OF_BUILD_THREADS = 600_000;
 
+/** For about a million entries of a chain, which no image has by honest means. */
+const MERGING_HEAP_MIB = 1024;
+
 /** Everything that runs in the daemon, started in order and stopped in the opposite one. */
 export class Daemon implements AsyncDisposable {
   readonly #resources: ResourceStack;
@@ -79,6 +82,10 @@ export class Daemon implements AsyncDisposable {
         compression: layerCompression(config),
       }),
     );
+    // Not behind layers that are being built: whoever waits for it wants to run something.
+    const mergingBuilder = resources.use(
+      new ImageBuilder({ concurrency: 1, leastAge: LEAST_AGE_OF_BUILD_THREADS, heapLimit: MERGING_HEAP_MIB }),
+    );
     const verification = resources.use(
       new LayerVerification({ store, paths, learn: (news) => engine.learn(news), logger }),
     );
@@ -87,6 +94,7 @@ export class Daemon implements AsyncDisposable {
         store,
         paths,
         builder,
+        mergingBuilder,
         layerServer: engine,
         readLayerRoot,
         domainFor: (request) => policy.decide(request),

@@ -1,4 +1,4 @@
-import { defineRecord, u16, u32, u8 } from './record';
+import { defineRecord, u16, u32, u64, u8 } from './record';
 
 /** Xattr entries, shared ids and prefix records lie on this boundary (bytes). */
 export const XATTR_ALIGNMENT = 4;
@@ -68,6 +68,21 @@ export const XATTR_PREFIXES: readonly XattrPrefix[] = [
 export const XATTR_FILTER_SEED = 0x25bbe08f;
 /** A filter with no attribute at all; each name clears one bit. */
 export const XATTR_FILTER_EMPTY = 0xffff_ffff;
+
+/**
+ * Hidden attribute of regular files of images that hold the merged metadata of layers, a long prefix as a whole: where the
+ * content is, see `sourceRecord`. Nothing that lists attributes by name shows it, so it cannot get from a layer into a
+ * merged image.
+ */
+export const SOURCE_XATTR = 'ishare.source';
+
+/** Value of SOURCE_XATTR. */
+export const sourceRecord = defineRecord('source', 10, {
+  /** Which of the layers that were merged, the topmost being 0. */
+  layer: u16(0),
+  /** Inode there. */
+  nid: u64(2),
+});
 
 /**
  * Hidden attribute of the root of images that ishare-snapshotter compresses, a long prefix as a whole: the codecs that

@@ -1,17 +1,14 @@
-import { BASE_HIDDEN, CODECS_XATTR, LONG_PREFIX, longPrefixRecord } from '../format/xattr';
-import { xattrFilterBit } from '../xattr-name';
+import { CODECS_XATTR } from '../format/xattr';
 import type { EncoderSettings } from './compression-options';
 import { codecsOf } from './encoder-settings';
 import { FINGERPRINT_PREFIX_ID } from './fingerprint-xattr';
-import type { RootNote } from './xattrs';
+import { HiddenName, type HiddenXattr } from './hidden-xattr';
 
-const NAME = Buffer.from(CODECS_XATTR, 'latin1');
-
-/** Number of the long prefix that is the note's name. */
-const PREFIX_ID = FINGERPRINT_PREFIX_ID + 1;
+/** The note takes the long prefix behind that of fingerprints. */
+const NAME = new HiddenName(CODECS_XATTR, FINGERPRINT_PREFIX_ID + 1);
 
 /** The note about codecs on the root, and the long prefix that it takes. */
-export interface CodecNote extends RootNote {
+export interface CodecNote extends HiddenXattr {
   /** As it stands in the image. */
   readonly prefixRecord: Buffer;
 }
@@ -19,13 +16,6 @@ export interface CodecNote extends RootNote {
 /** Undefined where nothing is compressed. */
 export function codecNote(settings: readonly EncoderSettings[]): CodecNote | undefined {
   if (settings.length === 0) return undefined;
-  const prefixRecord = Buffer.alloc(longPrefixRecord.size + NAME.length);
-  longPrefixRecord.write(prefixRecord, 0, { length: NAME.length + 1, baseIndex: BASE_HIDDEN });
-  NAME.copy(prefixRecord, longPrefixRecord.size);
-  return {
-    nameIndex: LONG_PREFIX | PREFIX_ID,
-    value: Buffer.from(codecsOf(settings).join(', '), 'latin1'),
-    filterBit: xattrFilterBit(BASE_HIDDEN, NAME),
-    prefixRecord,
-  };
+  const note = NAME.with(Buffer.from(codecsOf(settings).join(', '), 'latin1'));
+  return { ...note, prefixRecord: NAME.prefixRecord };
 }

@@ -21,6 +21,8 @@ import type { MetadataLayout } from './layout';
 /** Farthest that liblz4 lets a match reach back (LZ4_DISTANCE_MAX of lz4.h). */
 const LZ4_DISTANCE_MAX = 65535;
 
+const COMPAT_ALWAYS = COMPAT.SB_CHKSUM | COMPAT.MTIME | COMPAT.XATTR_FILTER | COMPAT.PLAIN_XATTR_PFX;
+
 /** What the first block says besides what the layout knows. */
 export interface HeadOptions {
   /** Long xattr prefixes in the order of their numbers. */
@@ -50,11 +52,12 @@ export function encodeHeadBlock(
   }
   let featureIncompat: number = INCOMPAT.XATTR_PREFIXES;
   if (used.size > 0) featureIncompat |= INCOMPAT.LZ4_0PADDING | INCOMPAT.COMPR_CFGS;
+  if (plan.metadataOnly) featureIncompat |= INCOMPAT.CHUNKED_FILE;
   if (hasInlinePclusters(plan)) featureIncompat |= INCOMPAT.ZTAILPACKING;
   superblockRecord.write(block, SUPERBLOCK_OFFSET, {
     magic: SUPERBLOCK_MAGIC,
-    featureCompat:
-      COMPAT.SB_CHKSUM | COMPAT.MTIME | COMPAT.XATTR_FILTER | COMPAT.PLAIN_XATTR_PFX | COMPAT.ISHARE_XATTRS,
+    // Files that are holes must not be shared by what their contents elsewhere have for fingerprints.
+    featureCompat: plan.metadataOnly ? COMPAT_ALWAYS : COMPAT_ALWAYS | COMPAT.ISHARE_XATTRS,
     blkszbits: BLOCK_BITS,
     rootNid2b: plan.inodes[0]?.nid ?? 0,
     inos: plan.inodes.length,

@@ -1,4 +1,5 @@
 import { punchHole } from '../../linux/punch-hole';
+import { AbsentContent, HoleContents } from './absent-content';
 import type { CompressionChoice } from './compression-choice';
 import type { ContentFeed, ContentReader, ContentSource } from './content';
 import { ContentStore } from './content-store';
@@ -82,10 +83,12 @@ export class ImageContents implements ContentIntake {
     const { output, meter } = this.place;
     const waiting: InodePlan[] = [];
     const live = new Map<TakenContent, InodePlan>();
+    const holes = new HoleContents(this.place.spool);
     for (const inode of inodes) {
       const { node } = inode;
       if (node.kind !== 'file' || inode.size === 0) continue;
       if (node.content instanceof TakenContent) live.set(node.content, inode);
+      else if (node.content instanceof AbsentContent) inode.content = holes.of(inode.size);
       else waiting.push(inode);
     }
     const bytes = contentBytes(waiting);

@@ -3,9 +3,10 @@ import { enumerateInodes } from './enumerate';
 import { UnrepresentableError } from './errors';
 import { fingerprintXattr, type FingerprintXattr } from './fingerprint-xattr';
 import { BLOCK_SIZE } from './geometry';
+import type { HiddenXattr } from './hidden-xattr';
 import type { InodePlan } from './inode-plan';
 import type { DirectoryNode, Timestamp } from './tree';
-import { packXattrs, type RootNote } from './xattrs';
+import { packXattrs } from './xattrs';
 
 const SYMLINK_TARGET_MAX = 4095;
 
@@ -16,6 +17,8 @@ export interface ImagePlan {
   readonly fingerprint: FingerprintXattr;
   /** Shared xattrs as they stand in the image. */
   readonly sharedArea: Buffer;
+  /** The contents of its files are in other images. */
+  readonly metadataOnly: boolean;
   /** Time of all compact inodes. */
   readonly epoch: Timestamp;
 }
@@ -26,14 +29,14 @@ export interface ImagePlan {
  *
  * @param note hidden attribute of the root.
  */
-export function planImage(root: DirectoryNode, fingerprintName: string, note?: RootNote): ImagePlan {
+export function planImage(root: DirectoryNode, fingerprintName: string, note?: HiddenXattr): ImagePlan {
   const inodes = enumerateInodes(root);
   const epoch = mostFrequentTime(inodes);
   let contentBlocks = 0;
   for (const inode of inodes) {
     checkSymlink(inode);
     inode.extended = !inode.fitsCompact(epoch);
-    if (inode.regularFile) contentBlocks += Math.floor(inode.size / BLOCK_SIZE);
+    if (inode.regularFile && inode.absent === undefined) contentBlocks += Math.floor(inode.size / BLOCK_SIZE);
   }
   if (contentBlocks >= NO_BLOCK_LOW) {
     throw new UnrepresentableError('/', `its files have ${contentBlocks} blocks of ${BLOCK_SIZE} bytes`);
@@ -43,7 +46,8 @@ export function planImage(root: DirectoryNode, fingerprintName: string, note?: R
   inodes.forEach((inode, index) => {
     inode.xattrBody = bodies[index];
   });
-  return { inodes, fingerprint, sharedArea, epoch };
+  const metadataOnly = inodes.some(({ absent }) => absent !== undefined);
+  return { inodes, fingerprint, sharedArea, metadataOnly, epoch };
 }
 
 /** The time that lets most inodes be compact; of equals the first in tree order, so that it depends on the tree alone. */

@@ -1,3 +1,4 @@
+import { sourcePrefixRecord } from './absent-content';
 import { codecNote, type CodecNote } from './codec-note';
 import type { CompressionChoice } from './compression-choice';
 import { emitMetadata } from './emit';
@@ -48,7 +49,8 @@ export async function writeImageTo(fd: number, options: WriteOptions): Promise<W
   await placeIndexes(plan.inodes, spool, pace);
   const layout = layOutMetadata(plan, sharedBlock);
   const prefixRecords = [plan.fingerprint.prefixRecord];
-  if (note !== undefined) prefixRecords.push(note.prefixRecord);
+  if (plan.metadataOnly) prefixRecords.push(sourcePrefixRecord);
+  else if (note !== undefined) prefixRecords.push(note.prefixRecord);
   const head = { prefixRecords, settings: choice.settings };
   const uuid = await emitMetadata({ fd, plan, layout, head, spool, meter });
   return { plan, layout, uuid };

@@ -19,6 +19,8 @@ import {
   extendedInodeRecord,
 } from '../format/inode';
 import { xattrBodyRecord, XATTR_ALIGNMENT } from '../format/xattr';
+import { AbsentContent, holeChunkFormat } from './absent-content';
+import type { HiddenXattr } from './hidden-xattr';
 import type { StoredContent } from './stored-content';
 import { shownName, type Timestamp, type TreeNode } from './tree';
 import type { XattrBody, XattrOwner } from './xattrs';
@@ -74,9 +76,19 @@ export class InodePlan implements XattrOwner {
     return this.node.kind === 'file';
   }
 
-  /** Regular files have a fingerprint unless they are empty. */
+  /** Regular files have a fingerprint unless they are empty, or their content is absent. */
   get fingerprinted(): boolean {
-    return this.regularFile && this.size > 0;
+    return this.regularFile && this.size > 0 && this.absent === undefined;
+  }
+
+  /** Of a regular file whose content is in another image. */
+  get absent(): AbsentContent | undefined {
+    const { node } = this;
+    return node.kind === 'file' && node.content instanceof AbsentContent ? node.content : undefined;
+  }
+
+  get note(): HiddenXattr | undefined {
+    return this.absent?.note;
   }
 
   get fileType(): number {
@@ -155,11 +167,13 @@ export class InodePlan implements XattrOwner {
     return this.data.inlineBytes > 0 ? DATA_LAYOUT.FLAT_INLINE : DATA_LAYOUT.FLAT_PLAIN;
   }
 
-  private dataField(): { rdev: number } | { blocksLow: number } | { startBlockLow: number } {
+  private dataField():
+    { rdev: number } | { blocksLow: number } | { startBlockLow: number } | { chunkFormat: number } {
     const { node, content } = this;
     if (node.kind === 'character device' || node.kind === 'block device') {
       return { rdev: encodeDevice(node.major, node.minor) };
     }
+    if (content?.layout === DATA_LAYOUT.CHUNK_BASED) return { chunkFormat: holeChunkFormat(this.size) };
     if (content?.algorithm !== undefined) return { blocksLow: content.blocks };
     const { blocks, startBlock } = content ?? this.data;
     return { startBlockLow: blocks > 0 ? startBlock : NO_BLOCK_LOW };

@@ -26,9 +26,10 @@ export interface WaitingIndex {
 
 /** The content of a file that is in the image. */
 export interface StoredContent {
-  /** Value of the fingerprint attribute. */
-  readonly fingerprint: Buffer;
-  readonly layout: (typeof DATA_LAYOUT)['FLAT_PLAIN' | 'FLAT_INLINE' | 'COMPRESSED_COMPACT'];
+  /** Value of the fingerprint attribute; undefined where the content is absent. */
+  readonly fingerprint: Buffer | undefined;
+  /** Chunk-based: the file is a hole, see `HoleContents`. */
+  readonly layout: (typeof DATA_LAYOUT)['FLAT_PLAIN' | 'FLAT_INLINE' | 'COMPRESSED_COMPACT' | 'CHUNK_BASED'];
   /** Meaningless where there are no blocks. */
   readonly startBlock: BlockAddress;
   readonly blocks: number;

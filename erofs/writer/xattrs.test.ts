@@ -12,7 +12,7 @@ function xattr(name: string, value: string | Buffer): Xattr {
 }
 
 function owner(xattrs: readonly Xattr[], regularFile = false): XattrOwner {
-  return { xattrs, regularFile, fingerprinted: regularFile, shown: () => '/some/file' };
+  return { xattrs, regularFile, fingerprinted: regularFile, note: undefined, shown: () => '/some/file' };
 }
 
 /** The attributes of a body, by the rules of the format alone: index and name, then value. */

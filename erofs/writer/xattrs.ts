@@ -9,6 +9,7 @@ import { splitXattrName, xattrFilterBit } from '../xattr-name';
 import { UnrepresentableError } from './errors';
 import { FINGERPRINT_VALUE_BYTES, type FingerprintXattr } from './fingerprint-xattr';
 import { roundUp } from './geometry';
+import type { HiddenXattr } from './hidden-xattr';
 import type { Xattr } from './tree';
 
 /** Largest `xattrCount` of an inode, as bytes of its body. */
@@ -23,6 +24,8 @@ export interface XattrOwner {
   readonly regularFile: boolean;
   /** Whether the inode gets a fingerprint. */
   readonly fingerprinted: boolean;
+  /** What the image's builder leaves there for itself. */
+  readonly note: HiddenXattr | undefined;
   /** Name for errors. */
   shown(): string;
 }
@@ -45,13 +48,6 @@ export interface XattrBody {
   readonly fingerprint: FingerprintXattr | undefined;
 }
 
-/** An attribute that the image's builder leaves on the root, under a name that is a long prefix as a whole. */
-export interface RootNote {
-  readonly nameIndex: number;
-  readonly value: Buffer;
-  readonly filterBit: number;
-}
-
 export interface PackedXattrs {
   /** One for each owner in its order; undefined: the inode has no attributes. */
   readonly bodies: readonly (XattrBody | undefined)[];
@@ -63,12 +59,12 @@ export interface PackedXattrs {
  * Lays out the attributes of all inodes. What two or more inodes have with the same value stands once, in the shared
  * area. Fingerprints never do: their values are known only later.
  *
- * @param note for the first owner. Throws UnrepresentableError naming the file and the attribute.
+ * @param note for the first owner, in place of its own. Throws UnrepresentableError naming the file and the attribute.
  */
 export function packXattrs(
   owners: readonly XattrOwner[],
   fingerprint: FingerprintXattr,
-  note?: RootNote,
+  note?: HiddenXattr,
 ): PackedXattrs {
   const uses = new Map<string, number>();
   for (const owner of owners) {
@@ -81,7 +77,7 @@ export function packXattrs(
   const names = new NameTable();
   const common = plainBody([], [], fingerprint);
   const bodies = owners.map((owner, index) => {
-    const noted = index === 0 ? note : undefined;
+    const noted = index === 0 ? note : owner.note;
     if (owner.xattrs.length === 0 && noted === undefined) return owner.fingerprinted ? common : undefined;
     const sharedIds: number[] = [];
     const inline: Entry[] = [];

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unmount, UMOUNT } from '../../linux/mount';
 import { readMountTable } from '../../linux/mount-table';
-import type { LayerAttachment } from '../layer-server';
+import type { LayerAttachment, MergedLayers } from '../layer-server';
+import { buildImage } from '../../erofs/build';
 import { eventually } from '../../linux/testing/eventually';
 import { digestOf, FIXTURES, TEAM } from '../testing/engine-place';
 import { FileUser } from '../testing/file-user';
@@ -62,8 +63,8 @@ interface Server {
   readonly roots: readonly string[];
 }
 
-async function serve(): Promise<Server> {
-  const args = [PROGRAM, path.join(directory, 'images'), directory, JSON.stringify(layers)];
+async function serve(served: readonly (LayerAttachment | MergedLayers)[] = layers): Promise<Server> {
+  const args = [PROGRAM, path.join(directory, 'images'), directory, JSON.stringify(served)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   const line = (await Promise.race([
@@ -108,6 +109,39 @@ test('files that are open and mapped go on, and new opens share the same pages',
   expect((await again.read(0, content.length)).equals(content)).toBe(true);
   expect(await digestOf(`${other}/${FILE}`)).toBe(await digestOf(path.join(FIXTURES, 'src', FILE)));
   await user.close();
+  await end(second, 'SIGINT');
+});
+
+test.each([
+  ['a domain', layers],
+  ['no domain', layers.map((layer) => ({ ...layer, domain: undefined }))],
+])('files that are open through merged layers in %s go on', async (_where, layers) => {
+  const imagePath = path.join(directory, 'merged.erofs');
+  await buildImage({
+    source: { layers: layers.map((layer) => ({ path: layer.imagePath })) },
+    target: imagePath,
+  });
+  const numbers = { attachmentId: 3, nodeRange: 3, inoBase: 300_000, inoCount: 100_000 };
+  const merged: MergedLayers = {
+    ...{ imagePath, label: 'merged', domain: layers[0]!.domain, digests: undefined },
+    ...{ ...numbers, layers: [1, 2] },
+  };
+  const first = await serve([...layers, merged]);
+  const [, other, root] = first.roots;
+  await using user = await FileUser.open(`${root}/${FILE}`);
+  expect(await user.map('private')).toBe(true);
+  expect((await user.read(0, 4096)).equals(content.subarray(0, 4096))).toBe(true);
+  await end(first, 'SIGKILL');
+  const waiting = user.read(0, content.length);
+  const second = await serve([...layers, merged]);
+  expect(await openFiles(second)).toBe(1);
+  expect((await waiting).equals(content)).toBe(true);
+  expect((await user.mapped(0, content.length)).equals(content)).toBe(true);
+  await using again = await FileUser.open(`${root}/${FILE}`);
+  expect((await again.read(0, content.length)).equals(content)).toBe(true);
+  expect(await digestOf(`${other}/${FILE}`)).toBe(await digestOf(path.join(FIXTURES, 'src', FILE)));
+  await user.close();
+  await again.close();
   await end(second, 'SIGINT');
 });
 

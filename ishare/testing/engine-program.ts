@@ -1,15 +1,15 @@
 import { EngineClient } from '../worker/engine-client';
-import type { LayerAttachment } from '../layer-server';
+import type { LayerAttachment, MergedLayers } from '../layer-server';
 
 /**
- * A process with an engine, to be killed. Arguments: the images directory, the takeover directory and the layers, as
- * JSON. Prints a line of JSON once it serves, and at each SIGUSR2 one with the number of open files. SIGTERM: leaves the
+ * A process with an engine, to be killed. Arguments: the images directory, the takeover directory and the layers, merged
+ * ones last, as JSON. Prints a line of JSON once it serves, and at each SIGUSR2 one with the number of open files. SIGTERM: leaves the
  * mounts; SIGINT: ends them.
  */
 async function serve(
   imagesDirectory: string,
   takeoverDirectory: string,
-  layers: LayerAttachment[],
+  layers: (LayerAttachment | MergedLayers)[],
 ): Promise<void> {
   const engine = await EngineClient.start(
     {
@@ -27,7 +27,8 @@ async function serve(
     },
   );
   const roots: string[] = [];
-  for (const layer of layers) roots.push(await engine.attach(layer));
+  for (const layer of layers)
+    roots.push(await ('layers' in layer ? engine.attachMerged(layer) : engine.attach(layer)));
   await engine.resume();
   const { takenOver } = await engine.state();
   process.on('SIGUSR2', () => void engine.state().then(({ openFiles }) => console.log(String(openFiles))));
@@ -40,7 +41,7 @@ async function serve(
 }
 
 const [imagesDirectory = '', takeoverDirectory = '', layers = '[]'] = process.argv.slice(2);
-const parsed = (JSON.parse(layers) as LayerAttachment[]).map((layer) => ({
+const parsed = (JSON.parse(layers) as (LayerAttachment | MergedLayers)[]).map((layer) => ({
   ...layer,
   domain: layer.domain && { ...layer.domain, secret: Buffer.alloc(32, layer.domain.id) },
 }));

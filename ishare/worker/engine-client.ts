@@ -7,7 +7,7 @@ import type { Nid } from '../../erofs/brands';
 import type { EngineEvents, EngineOptions } from '../engine';
 import type { TrustNews } from '../image-trust';
 import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inventory';
-import type { LayerAttachment, LayerServer } from '../layer-server';
+import type { ImageAttachment, LayerAttachment, LayerServer, MergedLayers } from '../layer-server';
 import { assertThreadPoolSuffices } from '../thread-pool';
 import { NO_DOMAIN_TOKEN } from '../top-directories';
 import type { EngineCallName, EngineCalls, EngineMessage, EngineState, TransferredError } from './messages';
@@ -90,7 +90,16 @@ export class EngineClient implements LayerServer, AsyncDisposable {
 
   async attach(layer: LayerAttachment): Promise<string> {
     await this.#call('attach', layer);
-    return `${this.#options.imagesDirectory}/${layer.domain?.token ?? NO_DOMAIN_TOKEN}/${layer.attachmentId}`;
+    return this.#pathOf(layer);
+  }
+
+  async attachMerged(merged: MergedLayers): Promise<string> {
+    await this.#call('attachMerged', merged);
+    return this.#pathOf(merged);
+  }
+
+  #pathOf({ domain, attachmentId }: ImageAttachment): string {
+    return `${this.#options.imagesDirectory}/${domain?.token ?? NO_DOMAIN_TOKEN}/${attachmentId}`;
   }
 
   async detach(attachmentId: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorCode } from '../../linux/errno';
 import { Engine } from '../engine';
+import type { ImageAttachment } from '../layer-server';
 import type {
   EngineCalls,
   EngineMessage,
@@ -44,16 +45,12 @@ async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['
         onDamage: (imagePath, problem) => send({ kind: 'damage', imagePath, problem }),
       });
       return state();
-    case 'attach': {
-      const { domain } = request.argument;
-      // Structured clone turns a Buffer into a bare Uint8Array.
-      const layer =
-        domain === undefined
-          ? request.argument
-          : { ...request.argument, domain: { ...domain, secret: Buffer.from(domain.secret) } };
-      await running().attach(layer);
+    case 'attach':
+      await running().attach(withBuffer(request.argument));
       return undefined;
-    }
+    case 'attachMerged':
+      await running().attachMerged(withBuffer(request.argument));
+      return undefined;
     case 'detach':
       await running().detach(request.argument);
       return undefined;
@@ -96,6 +93,14 @@ port.on('message', (request: EngineRequest) => {
     },
   );
 });
+
+/** Structured clone turns a Buffer into a bare Uint8Array. */
+function withBuffer<Image extends ImageAttachment>(image: Image): Image {
+  const { domain } = image;
+  return domain === undefined
+    ? image
+    : { ...image, domain: { ...domain, secret: Buffer.from(domain.secret) } };
+}
 
 function transferred(error: unknown): TransferredError {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error));

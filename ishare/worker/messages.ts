@@ -2,7 +2,7 @@ import type { EngineOptions, LogLevel } from '../engine';
 import type { Nid } from '../../erofs/brands';
 import type { TrustNews } from '../image-trust';
 import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inventory';
-import type { LayerAttachment } from '../layer-server';
+import type { LayerAttachment, MergedLayers } from '../layer-server';
 
 /** What the thread that serves /dev/fuse is told at its start. */
 export type EngineWorkerData = EngineOptions;
@@ -25,6 +25,7 @@ export interface EngineState {
 export interface EngineCalls {
   start: { argument: undefined; result: EngineState };
   attach: { argument: LayerAttachment; result: undefined };
+  attachMerged: { argument: MergedLayers; result: undefined };
   detach: { argument: number; result: undefined };
   learn: { argument: TrustNews; result: undefined };
   attachedImages: { argument: undefined; result: AttachedImage[] };

@@ -7,8 +7,11 @@ import type { SnapshotId } from './snapshot-table';
 /** Number of an attachment. Never used again after its end. */
 export type AttachmentId = number & { readonly brand: 'AttachmentId' };
 
+/** What an attachment is of: the image of a layer alone, or of the metadata of it and all below it. */
+export type AttachedForm = 'layer' | 'merged';
+
 /**
- * One committed image as one domain sees it, with inode numbers of its own: all images share a superblock, so equal
+ * One image as one domain sees it, with inode numbers of its own: all images share a superblock, so equal
  * numbers in two of them would look like hard links. The numbers [inoBase, inoBase + inoCount) stay for its life.
  */
 export interface Attachment {
@@ -39,30 +42,33 @@ export const INO_LIMIT = 2 ** 48;
 
 /** The attachments. Deleting a snapshot deletes its attachments and frees their numbers. */
 export class AttachmentTable {
-  readonly #find: Statement<[number, number], Row>;
+  readonly #find: Statement<[number, number, number], Row>;
   readonly #bySnapshot: Statement<[number], Row>;
   readonly #ranges: Statement<[], Pick<Row, 'ino_base' | 'ino_count'>>;
   readonly #rangeTaken: Statement<[number], { id: number }>;
   readonly #lastId: Statement<[], { seq: number }>;
-  readonly #insert: Statement<[number, number, number, number, number]>;
+  readonly #insert: Statement<[number, number, number, number, number, number]>;
 
   constructor(database: Database) {
-    this.#find = database.prepare('SELECT * FROM attachments WHERE snapshot_id = ? AND domain_id = ?');
+    this.#find = database.prepare(
+      'SELECT * FROM attachments WHERE snapshot_id = ? AND domain_id = ? AND merged = ?',
+    );
     this.#bySnapshot = database.prepare('SELECT * FROM attachments WHERE snapshot_id = ? ORDER BY id');
     this.#ranges = database.prepare('SELECT ino_base, ino_count FROM attachments ORDER BY ino_base');
     this.#rangeTaken = database.prepare('SELECT id FROM attachments WHERE node_range = ?');
     this.#lastId = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'attachments'");
     this.#insert = database.prepare(
-      'INSERT INTO attachments (snapshot_id, domain_id, node_range, ino_base, ino_count) VALUES (?, ?, ?, ?, ?)',
+      `INSERT INTO attachments (snapshot_id, domain_id, merged, node_range, ino_base, ino_count)
+       VALUES (?, ?, ?, ?, ?, ?)`,
     );
   }
 
-  find(snapshotId: SnapshotId, domainId: DomainId): Attachment | undefined {
-    const row = this.#find.get(snapshotId, domainId);
+  find(snapshotId: SnapshotId, domainId: DomainId, form: AttachedForm = 'layer'): Attachment | undefined {
+    const row = this.#find.get(snapshotId, domainId, Number(form === 'merged'));
     return row === undefined ? undefined : fromRow(row);
   }
 
-  /** The attachments of one committed snapshot, in every domain that has used it. */
+  /** The attachments of one committed snapshot, in every domain that has used it and in both forms. */
   ofSnapshot(snapshotId: SnapshotId): Attachment[] {
     return this.#bySnapshot.all(snapshotId).map(fromRow);
   }
@@ -72,12 +78,18 @@ export class AttachmentTable {
    * lowest gap that is wide enough, so that numbers stay within 32 bits while they can. Throws
    * ResourceExhaustedError when no gap below 2^48 is, or a million attachments live.
    */
-  ensure(snapshotId: SnapshotId, domainId: DomainId, inoCount: number): Attachment {
-    const known = this.find(snapshotId, domainId);
+  ensure(
+    snapshotId: SnapshotId,
+    domainId: DomainId,
+    inoCount: number,
+    form: AttachedForm = 'layer',
+  ): Attachment {
+    const known = this.find(snapshotId, domainId, form);
     if (known !== undefined) return known;
     const inoBase = this.#lowestGap(inoCount);
     const nodeRange = this.#freeNodeRange();
-    const { lastInsertRowid } = this.#insert.run(snapshotId, domainId, nodeRange, inoBase, inoCount);
+    const merged = Number(form === 'merged');
+    const { lastInsertRowid } = this.#insert.run(snapshotId, domainId, merged, nodeRange, inoBase, inoCount);
     return {
       id: Number(lastInsertRowid) as AttachmentId,
       snapshotId,

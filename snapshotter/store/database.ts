@@ -57,6 +57,33 @@ const migrations: readonly string[] = [
   ALTER TABLE all_domains RENAME TO domains;
   CREATE UNIQUE INDEX domains_in_force ON domains (name) WHERE retired = 0;
   `,
+  // An image of merged metadata belongs to the topmost layer, and is attached beside that layer's own. Numbers that
+  // attachments have had must not come again, so the count goes on in the new table.
+  `
+  ALTER TABLE snapshots ADD COLUMN lower TEXT NOT NULL DEFAULT 'layers' CHECK (lower IN ('layers', 'merged'));
+  CREATE TABLE merged_images (
+    snapshot_id  INTEGER PRIMARY KEY REFERENCES snapshots (id) ON DELETE CASCADE,
+    nid_limit    INTEGER NOT NULL CHECK (nid_limit > 0),
+    digests_root TEXT NOT NULL,
+    damage       TEXT NOT NULL DEFAULT ''
+  ) STRICT;
+  CREATE TABLE all_attachments (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    snapshot_id INTEGER NOT NULL REFERENCES snapshots (id) ON DELETE CASCADE,
+    domain_id   INTEGER NOT NULL,
+    merged      INTEGER NOT NULL DEFAULT 0 CHECK (merged IN (0, 1)),
+    node_range  INTEGER NOT NULL UNIQUE,
+    ino_base    INTEGER NOT NULL UNIQUE,
+    ino_count   INTEGER NOT NULL CHECK (ino_count > 0),
+    UNIQUE (snapshot_id, domain_id, merged)
+  ) STRICT;
+  INSERT INTO all_attachments (id, snapshot_id, domain_id, node_range, ino_base, ino_count)
+    SELECT id, snapshot_id, domain_id, node_range, ino_base, ino_count FROM attachments;
+  DELETE FROM sqlite_sequence WHERE name = 'all_attachments';
+  UPDATE sqlite_sequence SET name = 'all_attachments' WHERE name = 'attachments';
+  DROP TABLE attachments;
+  ALTER TABLE all_attachments RENAME TO attachments;
+  `,
 ];
 
 /** Schema version that this program writes. */

@@ -78,7 +78,7 @@ describe('the database file', () => {
     sqlite.pragma('user_version = 99');
     sqlite.close();
     expect(() => MetadataStore.open(path)).toThrow(FailedPreconditionError);
-    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 3/);
+    expect(() => MetadataStore.open(path)).toThrow(/version 99.*up to 4/);
     const after = new SqliteDatabase(path);
     expect(after.pragma('user_version', { simple: true })).toBe(99);
     after.close();
@@ -123,6 +123,7 @@ describe('snapshots', () => {
       kind: Kind.VIEW,
       domainId: NO_DOMAIN,
       domainRule: '',
+      lower: 'layers',
       createdNs: nowNs,
       updatedNs: nowNs,
       labels,

@@ -46,6 +46,17 @@ const FIRST_VERSION = `
 `;
 const SECOND_VERSION = `${FIRST_VERSION} ALTER TABLE snapshots ADD COLUMN domain_rule TEXT NOT NULL DEFAULT '';`;
 
+/** The layer was attached once before, in a domain that is gone. */
+const THIRD_VERSION = `${SECOND_VERSION}
+  ALTER TABLE snapshots ADD COLUMN trust TEXT NOT NULL DEFAULT 'computed';
+  ALTER TABLE snapshots ADD COLUMN trust_reason TEXT NOT NULL DEFAULT '';
+  ALTER TABLE snapshots ADD COLUMN damage TEXT NOT NULL DEFAULT '';
+  ALTER TABLE snapshots ADD COLUMN digests_root TEXT;
+  ALTER TABLE domains ADD COLUMN retired INTEGER NOT NULL DEFAULT 0;
+  INSERT INTO attachments VALUES (12, 3, 5, 7, 70000, 60);
+  DELETE FROM attachments WHERE id = 12;
+`;
+
 const TEAM = 2 as DomainId;
 const LAYER = 3 as SnapshotId;
 
@@ -62,6 +73,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 test.each([
   [1, FIRST_VERSION],
   [2, SECOND_VERSION],
+  [3, THIRD_VERSION],
 ])('a database of version %d is taken over with all that is in it', (version, sql) => {
   const sqlite = new SqliteDatabase(path);
   sqlite.exec(sql);
@@ -81,6 +93,8 @@ test.each([
     parentId: LAYER,
     domainId: TEAM,
     domainRule: '',
+    // It keeps the mounts that it has.
+    lower: 'layers',
     labels: { a: 'b' },
   });
   expect(store.domains.list()).toEqual([
@@ -88,6 +102,9 @@ test.each([
   ]);
   expect(store.attachments.find(LAYER, TEAM)).toMatchObject({ id: 9, nodeRange: 4, inoBase: 65536 });
   // Numbers that were used stay used.
+  const last = version === 3 ? 12 : 9;
+  expect(store.attachments.ensure(LAYER, TEAM, 9, 'merged').id).toBe(last + 1);
+  expect(store.attachments.find(LAYER, TEAM)?.id).toBe(9);
   expect(store.domains.ensure('other').id).toBeGreaterThan(TEAM);
   expect(store.snapshots.reserveId()).toBeGreaterThan(7);
 });

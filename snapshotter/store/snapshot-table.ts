@@ -9,6 +9,12 @@ import type { DomainId } from './domain-table';
 /** Number of a snapshot for as long as it lives, before and after commit. Names its directory and its image. */
 export type SnapshotId = number & { readonly brand: 'SnapshotId' };
 
+/**
+ * What an active snapshot or view lies above: the images of its parents one by one, or the one of their merged metadata. It
+ * is decided when the snapshot is made, and kept: mounts never change.
+ */
+export type Lower = 'layers' | 'merged';
+
 export interface Snapshot extends SnapshotInfo {
   readonly id: SnapshotId;
   readonly parentId: SnapshotId | undefined;
@@ -16,6 +22,8 @@ export interface Snapshot extends SnapshotInfo {
   readonly domainId: DomainId;
   /** What in the configuration decided it; "" where nothing did, or nothing wrote it down. */
   readonly domainRule: string;
+  /** Of no meaning for a committed one. */
+  readonly lower: Lower;
   /** Stored at commit; zero for other kinds, whose usage changes. */
   readonly usage: SnapshotUsage;
   /** Inode ids of a committed snapshot's image lie below this. Zero for other kinds. */
@@ -36,6 +44,8 @@ export interface NewSnapshot {
   readonly kind: typeof Kind.ACTIVE | typeof Kind.VIEW;
   readonly domainId: DomainId;
   readonly domainRule: string;
+  /** The layers one by one, where it is left out. */
+  readonly lower?: Lower;
   readonly labels: Readonly<Labels>;
   readonly nowNs: bigint;
 }
@@ -60,6 +70,7 @@ interface Row {
   kind: bigint;
   domain_id: bigint;
   domain_rule: string;
+  lower: Lower;
   labels: string;
   created_ns: bigint;
   updated_ns: bigint;
@@ -82,7 +93,7 @@ export class SnapshotTable {
   readonly #after: Statement<[number, number], Row>;
   readonly #children: Statement<[number], { count: number }>;
   readonly #insert: Statement<
-    [number, string, number | null, number, number, string, string, bigint, bigint]
+    [number, string, number | null, number, number, string, Lower, string, bigint, bigint]
   >;
   readonly #commit: Statement<
     [
@@ -121,8 +132,8 @@ export class SnapshotTable {
     this.#after = rows(`${SELECT} WHERE s.id > ? ORDER BY s.id LIMIT ?`);
     this.#children = database.prepare('SELECT count(*) AS count FROM snapshots WHERE parent_id = ?');
     this.#insert = database.prepare(
-      `INSERT INTO snapshots (id, key, parent_id, kind, domain_id, domain_rule, labels, created_ns, updated_ns)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO snapshots (id, key, parent_id, kind, domain_id, domain_rule, lower, labels, created_ns, updated_ns)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#commit = database.prepare(
       `UPDATE snapshots SET key = ?, parent_id = ?, kind = ?, labels = ?, created_ns = ?, updated_ns = ?,
@@ -181,7 +192,7 @@ export class SnapshotTable {
   }
 
   insert(snapshot: NewSnapshot): void {
-    const { id, key, parentId, kind, domainId, domainRule, labels, nowNs } = snapshot;
+    const { id, key, parentId, kind, domainId, domainRule, lower = 'layers', labels, nowNs } = snapshot;
     this.#insert.run(
       id,
       key,
@@ -189,6 +200,7 @@ export class SnapshotTable {
       kind,
       domainId,
       domainRule,
+      lower,
       JSON.stringify(labels),
       nowNs,
       nowNs,
@@ -247,6 +259,7 @@ function fromRow(row: Row): Snapshot {
     kind: kindFrom(row),
     domainId: Number(row.domain_id) as DomainId,
     domainRule: row.domain_rule,
+    lower: row.lower,
     labels: labelsFrom(row),
     createdNs: row.created_ns,
     updatedNs: row.updated_ns,

@@ -8,6 +8,8 @@ export interface DatabaseRows {
     readonly parent: string | null;
   }[];
   readonly attachments: number;
+  /** Committed snapshots that have an image of merged metadata. */
+  readonly merged: readonly number[];
   /** Names in force, sorted. */
   readonly domains: readonly string[];
   /** Ids that domains had before they were rotated. */
@@ -27,6 +29,7 @@ export function readRows(path: string): DatabaseRows {
       return {
         snapshots: sqlite.prepare<[], DatabaseRows['snapshots'][number]>(SNAPSHOTS).all(),
         attachments: count('attachments'),
+        merged: sqlite.prepare<[], number>('SELECT snapshot_id FROM merged_images').pluck().all(),
         domains: sqlite
           .prepare<[], string>('SELECT name FROM domains WHERE retired = 0 ORDER BY name')
           .pluck()

@@ -5,6 +5,7 @@ import type { ErrnoName } from '../../linux/errno';
 import { readLayerRoot } from '../../snapshotter/layer-root';
 import { Paths } from '../../snapshotter/paths';
 import { Snapshots } from '../../snapshotter/snapshots';
+import type { SnapshotsOptions } from '../../snapshotter/snapshots-options';
 import { MetadataStore } from '../../snapshotter/store/metadata-store';
 import { passPoint } from './fault-points';
 import { Ownership } from './ownership';
@@ -27,7 +28,10 @@ export interface OpenedSnapshots extends AsyncDisposable {
 }
 
 /** Snapshots that mount nothing, on a root directory that may have been used before. */
-export async function openSnapshots(root: string): Promise<OpenedSnapshots> {
+export async function openSnapshots(
+  root: string,
+  options: Partial<SnapshotsOptions> = {},
+): Promise<OpenedSnapshots> {
   const ownership = new Ownership();
   const paths = new Paths(root);
   const store = ownership.own(MetadataStore.open(paths.database));
@@ -42,6 +46,7 @@ export async function openSnapshots(root: string): Promise<OpenedSnapshots> {
       acceptReadyMade: true,
       logger: createLogger({ silent: true }),
       lingerMs: 0,
+      ...options,
     }),
   );
   return { paths, store, snapshots, [Symbol.asyncDispose]: () => ownership[Symbol.asyncDispose]() };

@@ -16,6 +16,11 @@ export async function brokenInvariants(paths: Paths, store: MetadataStore): Prom
       const image = `${snapshot.id}.erofs`;
       // Beside the images that were built here, not those that came as they are.
       images.delete(`${snapshot.id}.digests`);
+      if (store.mergedImages.find(snapshot.id) !== undefined) {
+        for (const kind of ['erofs', 'digests'])
+          if (!images.delete(`${snapshot.id}.merged.${kind}`))
+            broken.push(`${snapshot.name}: no merged ${kind}`);
+      }
       if (!images.delete(image)) broken.push(`${snapshot.name} has no image`);
       else if ((await stat(paths.image(snapshot.id))).size === 0) broken.push(`${image} is empty`);
     } else if (!directories.delete(String(snapshot.id))) {

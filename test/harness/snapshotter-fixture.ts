@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Paths } from '../../snapshotter/paths';
-import type { SnapshotsOptions } from '../../snapshotter/snapshots';
+import type { SnapshotsOptions } from '../../snapshotter/snapshots-options';
 import { Scratch } from './scratch';
 import type { SnapshotsConnection } from './snapshots-connection';
 import { SnapshotterServer } from './snapshotter-server';

@@ -27,12 +27,12 @@ afterAll(async () => {
   await host[Symbol.asyncDispose]();
 });
 
-/** Layouts of the large files in all images of a daemon. */
+/** Layouts of the large files in the images of all layers of a daemon. */
 async function layoutsOf(snapshotter: string): Promise<Set<number>> {
   const { root } = host.daemon(snapshotter).snapshotter;
   const layouts = new Set<number>();
-  const images = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.erofs'),
+  const images = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.erofs') && !name.endsWith('.merged.erofs'),
   );
   for (const name of images) {
     await using image = await ErofsImage.open(join(root, name));

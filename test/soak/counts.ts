@@ -8,7 +8,7 @@ import { InodeOrder, type OverviewResponse } from '../../proto/admin-messages';
 import { AdminConnection } from '../../cmd/ishare/admin-connection';
 import { shimsOf } from '../../scripts/containerd/shims';
 import type { ContainerHost, Place } from '../harness/container-host';
-import { readRows } from '../harness/database-rows';
+import { readRows, type DatabaseRows } from '../harness/database-rows';
 import type { SoakModel } from './soak-model';
 
 /** What there is, at any moment at which nothing is under way. Lists are sorted. */
@@ -72,7 +72,7 @@ export async function actualCounts(host: ContainerHost, place: Place): Promise<C
   const { snapshotter } = host.daemon(place.snapshotter);
   const { root, state, adminSocket } = snapshotter;
   const rows = readRows(join(root, 'metadata.db'));
-  const files = await compareFiles(root, rows.snapshots);
+  const files = await compareFiles(root, rows);
   const overview = await overviewOf(adminSocket);
   const mounts = await readMountTable();
   const images = mounts.find(({ target }) => target === join(state, 'images'));
@@ -133,11 +133,12 @@ function tableRows(text: string): [string, string, string | undefined][] {
 
 async function compareFiles(
   root: string,
-  rows: readonly { readonly id: number; readonly kind: number }[],
+  { snapshots, merged }: DatabaseRows,
 ): Promise<Pick<Counts, 'unowned' | 'missing'>> {
-  const expected = rows.flatMap(({ id, kind }) =>
+  const expected = snapshots.flatMap(({ id, kind }) =>
     kind === Kind.COMMITTED ? [`images/${id}.digests`, `images/${id}.erofs`] : [`snapshots/${id}`],
   );
+  for (const id of merged) expected.push(`images/${id}.merged.digests`, `images/${id}.merged.erofs`);
   const found: string[] = [];
   for (const directory of ['images', 'snapshots', 'trash']) {
     for (const name of await readdir(join(root, directory))) found.push(`${directory}/${name}`);

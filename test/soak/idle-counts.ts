@@ -21,10 +21,10 @@ export interface IdleCounts {
 }
 
 /**
- * Event loops: three of Node's own, that of the mounts, and of what rests two build threads and as many of the page cache
- * for either thread that asks.
+ * Event loops: three of Node's own, that of the mounts, and of what rests two build threads, one that merges, and two of the
+ * page cache for either thread that asks.
  */
-const MOST_LOOPS = 10;
+const MOST_LOOPS = 11;
 /** What each event loop of a thread has open (libuv), beside its epoll descriptor. */
 const OF_A_LOOP = { 'anon_inode:[eventfd]': 1, pipe: 2 } as const;
 const LOOP = 'anon_inode:[eventpoll]';

@@ -14,6 +14,10 @@ export interface SnapshotRow {
   readonly trustReason: string;
   /** SHA-256 of the digest table; null where there is none. */
   readonly digestsRoot: string | null;
+  /** The same of the image of its merged metadata; null where there is no such image. */
+  readonly mergedDigestsRoot: string | null;
+  /** What was found wrong with that image, or "". */
+  readonly mergedDamage: string;
 }
 
 export interface AttachmentRow {
@@ -32,8 +36,9 @@ export type DatabaseLook =
   | { readonly state: 'other-schema'; readonly path: string; readonly schema: number }
   | { readonly state: 'unreadable'; readonly path: string; readonly problem: string };
 
-const SNAPSHOTS = `SELECT id, key AS name, kind, damage, trust, trust_reason AS trustReason,
-  digests_root AS digestsRoot FROM snapshots`;
+const SNAPSHOTS = `SELECT id, key AS name, kind, one.damage, trust, trust_reason AS trustReason,
+  one.digests_root AS digestsRoot, merged.digests_root AS mergedDigestsRoot, coalesce(merged.damage, '') AS mergedDamage
+  FROM snapshots AS one LEFT JOIN merged_images AS merged ON merged.snapshot_id = one.id`;
 const ATTACHMENTS = 'SELECT id, node_range AS nodeRange FROM attachments';
 
 /** Reads the database without changing it; a daemon may be using it. Synchronous. */

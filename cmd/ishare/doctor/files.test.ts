@@ -10,9 +10,15 @@ const kinds: readonly [number, number][] = [
   [1, Kind.COMMITTED],
   [2, Kind.ACTIVE],
   [3, Kind.VIEW],
+  [4, Kind.COMMITTED],
 ];
 const content: DatabaseContent = {
-  snapshots: new Map(kinds.map(([id, kind]) => [id, { id, kind, name: '' } as SnapshotRow])),
+  snapshots: new Map(
+    kinds.map(([id, kind]) => [
+      id,
+      { id, kind, name: '', mergedDigestsRoot: id === 4 ? 'root' : null } as SnapshotRow,
+    ]),
+  ),
   attachments: [],
 };
 
@@ -25,12 +31,20 @@ function leftovers(files: Partial<FilesLook>, running?: Partial<Running>): strin
 }
 
 test('what rows own is no leftover', () => {
-  expect(leftovers({ images: ['1.digests', '1.erofs'], snapshots: ['2', '3'] })).toEqual([]);
+  expect(
+    leftovers({
+      images: ['1.digests', '1.erofs', '4.erofs', '4.merged.erofs', '4.merged.digests'],
+      snapshots: ['2', '3'],
+    }),
+  ).toEqual([]);
 });
 
 test.each<[Partial<FilesLook>, string]>([
   [{ images: ['9.erofs'] }, 'an image without a row: /r/images/9.erofs'],
   [{ images: ['2.erofs'] }, 'an image without a row: /r/images/2.erofs'],
+  [{ images: ['9.merged.erofs'] }, 'an image without a row: /r/images/9.merged.erofs'],
+  [{ images: ['1.merged.erofs'] }, 'an image without a row: /r/images/1.merged.erofs'],
+  [{ images: ['1.merged.digests'] }, 'digests without a row: /r/images/1.merged.digests'],
   [{ images: ['9.digests'] }, 'digests without a row: /r/images/9.digests'],
   [{ images: [UNFINISHED] }, `an unfinished image: /r/images/${UNFINISHED}`],
   [{ images: ['1.erofs.old'] }, 'a file that is no image: /r/images/1.erofs.old'],

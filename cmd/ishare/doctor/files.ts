@@ -2,8 +2,8 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { isTemporaryImageName } from '../../../erofs/build';
 import { Kind } from '../../../proto/snapshots';
-import type { Paths } from '../../../snapshotter/paths';
-import type { DatabaseContent } from './database';
+import { parseImageFileName, type ImageFileName, type Paths } from '../../../snapshotter/paths';
+import type { DatabaseContent, SnapshotRow } from './database';
 import { fine, LeftAloneError, type Finding } from './finding';
 import { useOf } from './layers-in-use';
 import { originOf } from '../../../linux/mount-origin';
@@ -82,13 +82,19 @@ function imageLeftovers(
     if (isTemporaryImageName(name)) {
       return running?.openFiles.has(place) === true ? [] : [{ path: place, what: 'an unfinished image' }];
     }
-    const [, id, form] = /^(\d+)\.(erofs|digests)$/.exec(name) ?? [];
-    const kind = id === undefined ? undefined : snapshots.get(Number(id))?.kind;
-    // One that is being committed has its image before its row says so.
-    if (kind === Kind.COMMITTED || (kind !== undefined && running !== undefined)) return [];
-    if (form === undefined) return [{ path: place, what: 'a file that is no image' }];
-    return [{ path: place, what: form === 'erofs' ? 'an image without a row' : 'digests without a row' }];
+    const file = parseImageFileName(name);
+    if (file === undefined) return [{ path: place, what: 'a file that is no image' }];
+    const row = snapshots.get(file.id);
+    // One that is being committed has its image before its row says so, and so has one that is being merged.
+    if (row !== undefined && (running !== undefined || owns(row, file))) return [];
+    return [
+      { path: place, what: file.kind === 'erofs' ? 'an image without a row' : 'digests without a row' },
+    ];
   });
+}
+
+function owns({ kind, mergedDigestsRoot }: SnapshotRow, { merged }: ImageFileName): boolean {
+  return kind === Kind.COMMITTED && (!merged || mergedDigestsRoot !== null);
 }
 
 function directoryLeftovers(

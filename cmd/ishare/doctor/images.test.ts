@@ -10,10 +10,13 @@ const row: SnapshotRow = {
   trust: 'computed',
   trustReason: '',
   digestsRoot: null,
+  mergedDigestsRoot: null,
+  mergedDamage: '',
 };
 
 function told(look: Partial<RowLook>, changes: Partial<SnapshotRow> = {}): string[] {
   const whole: RowLook = {
+    merged: false,
     path: '/r/images/1.erofs',
     digests: '/r/images/1.digests',
     problem: undefined,
@@ -30,6 +33,11 @@ test.each<[Partial<RowLook>, Partial<SnapshotRow>, string]>([
   [{ problem: 'short' }, {}, 'problem: an image that cannot be used (/r/images/1.erofs)'],
   [{ digestsProblem: 'other' }, {}, 'problem: digests that cannot be used (/r/images/1.digests)'],
   [{}, { damage: 'block 7' }, 'problem: an image was found damaged (/r/images/1.erofs)'],
+  [
+    { merged: true, path: '/r/images/1.merged.erofs' },
+    { mergedDamage: 'block 7', trust: 'quarantined', damage: 'told elsewhere' },
+    'problem: an image was found damaged (/r/images/1.merged.erofs)',
+  ],
   [{}, { trust: 'quarantined' }, 'problem: an image in quarantine (/r/images/1.erofs)'],
   [{}, { trust: 'unverified' }, 'note: an image that is not verified yet (/r/images/1.erofs)'],
   [

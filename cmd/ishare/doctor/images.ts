@@ -14,6 +14,8 @@ import { ifPresent } from './present';
 /** A row and what it owns on disk. */
 export interface RowLook {
   readonly row: SnapshotRow;
+  /** It is about the image of the merged metadata of a committed snapshot, which has a look of its own. */
+  readonly merged: boolean;
   /** The image of a committed snapshot, the directory of another one. */
   readonly path: string;
   /** Where its digests belong. */
@@ -31,22 +33,37 @@ export async function lookAtRows(paths: Paths, content: DatabaseContent): Promis
     const id = row.id as SnapshotId;
     const digests = paths.digests(id);
     if (row.kind === Kind.COMMITTED) {
-      const path = paths.image(id);
-      looks.push({
-        row,
-        path,
-        digests,
-        problem: await failure(checkImage(path)),
-        digestsProblem: await failure(checkDigests(row, digests, path)),
-      });
+      looks.push(await lookAtImage(row, false, paths.image(id), digests, row.digestsRoot));
+      if (row.mergedDigestsRoot !== null) {
+        const path = paths.mergedImage(id);
+        looks.push(await lookAtImage(row, true, path, paths.mergedDigests(id), row.mergedDigestsRoot));
+      }
     } else {
       const path = paths.upper(id);
       const stats = await ifPresent(lstat(path));
       const problem = stats?.isDirectory() === true ? undefined : 'it is not there';
-      looks.push({ row, path, digests, problem, digestsProblem: undefined });
+      looks.push({ row, merged: false, path, digests, problem, digestsProblem: undefined });
     }
   }
   return looks;
+}
+
+async function lookAtImage(
+  row: SnapshotRow,
+  merged: boolean,
+  path: string,
+  digests: string,
+  root: string | null,
+): Promise<RowLook> {
+  const problem = await failure(checkImage(path));
+  return {
+    row,
+    merged,
+    path,
+    digests,
+    problem,
+    digestsProblem: await failure(checkDigests(root, digests, path)),
+  };
 }
 
 async function checkImage(path: string): Promise<void> {
@@ -54,8 +71,8 @@ async function checkImage(path: string): Promise<void> {
   await readSuperblock(source);
 }
 
-async function checkDigests({ digestsRoot }: SnapshotRow, path: string, image: string): Promise<void> {
-  if (digestsRoot !== null) await DigestTable.read({ path, root: digestsRoot }, image);
+async function checkDigests(root: string | null, path: string, image: string): Promise<void> {
+  if (root !== null) await DigestTable.read({ path, root }, image);
 }
 
 /** Why a check has failed. Rejects for what is no fault of the file. */
@@ -80,7 +97,7 @@ export function rowFindings(looks: readonly RowLook[]): Finding[] {
 
 const PULL_AGAIN = 'remove the image and pull it again';
 
-function imageFindings({ row, path, digests, problem, digestsProblem }: RowLook): Finding[] {
+function imageFindings({ row, merged, path, digests, problem, digestsProblem }: RowLook): Finding[] {
   const { name } = row;
   const about = (level: Finding['level'], what: string, why: string, remedy: string): Finding => ({
     area: 'images',
@@ -98,8 +115,10 @@ function imageFindings({ row, path, digests, problem, digestsProblem }: RowLook)
       ...about('problem', 'digests that cannot be used', digestsProblem, PULL_AGAIN),
       where: digests,
     });
-  if (row.damage !== '')
-    findings.push(about('problem', 'an image was found damaged', row.damage, PULL_AGAIN));
+  const damage = merged ? row.mergedDamage : row.damage;
+  if (damage !== '') findings.push(about('problem', 'an image was found damaged', damage, PULL_AGAIN));
+  // Merged metadata holds no contents that could be believed or not.
+  if (merged) return findings;
   switch (row.trust) {
     case 'computed':
     case 'verified':

@@ -27,6 +27,8 @@ function content(rows: Readonly<Record<number, number>>, attachments: readonly n
     trust: 'computed',
     trustReason: '',
     digestsRoot: null,
+    mergedDigestsRoot: null,
+    mergedDamage: '',
   });
   return {
     snapshots: new Map(Object.entries(rows).map(([id, kind]) => [Number(id), row(Number(id), kind)])),

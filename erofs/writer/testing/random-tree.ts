@@ -26,7 +26,7 @@ const xattr: fc.Arbitrary<Xattr> = fc
   )
   .map(([prefix, rest, value]) => ({ name: Buffer.concat([Buffer.from(prefix), rest]), value }));
 
-const attributes: fc.Arbitrary<NodeAttributes> = fc.record({
+export const randomAttributes: fc.Arbitrary<NodeAttributes> = fc.record({
   permissions: fc.integer({ min: 0, max: 0o7777 }),
   uid: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 ** 32 - 2 })),
   gid: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 2 ** 32 - 2 })),
@@ -59,9 +59,9 @@ function patterned(length: number, seed: number): Uint8Array {
 
 const device = { major: fc.integer({ min: 0, max: 0xfff }), minor: fc.integer({ min: 0, max: 0xfffff }) };
 
-const leaf: fc.Arbitrary<TreeNode> = fc
+export const randomLeaf: fc.Arbitrary<TreeNode> = fc
   .tuple(
-    attributes,
+    randomAttributes,
     fc.oneof(
       { weight: 5, arbitrary: fc.record({ kind: fc.constant('file' as const), content }) },
       {
@@ -92,10 +92,10 @@ function withoutUserXattrsOfSpecial(node: TreeNode): TreeNode {
  */
 export const randomTree: fc.Arbitrary<DirectoryNode> = fc
   .record({
-    directories: fc.array(fc.tuple(attributes, name, fc.nat()), { maxLength: 6 }),
-    leaves: fc.array(fc.tuple(leaf, name, fc.nat()), { maxLength: 30 }),
+    directories: fc.array(fc.tuple(randomAttributes, name, fc.nat()), { maxLength: 6 }),
+    leaves: fc.array(fc.tuple(randomLeaf, name, fc.nat()), { maxLength: 30 }),
     links: fc.array(fc.tuple(fc.nat(), name, fc.nat()), { maxLength: 5 }),
-    root: attributes,
+    root: randomAttributes,
   })
   .map(({ directories, leaves, links, root }) => {
     const top: DirectoryNode = { kind: 'directory', entries: new Map(), ...root };

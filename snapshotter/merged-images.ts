@@ -1,0 +1,117 @@
+import { rm } from 'node:fs/promises';
+import type { Logger } from 'winston';
+import { BuildWorkerCrashedError } from '../erofs/build-worker';
+import { ErofsError } from '../erofs/errors';
+import { ImageBuildError } from '../erofs/writer/errors';
+import { InternalError, NotFoundError } from './errors';
+import type { LayerImageBuilder } from './image-building';
+import { noteDamageIn } from './image-damage';
+import type { Paths } from './paths';
+import type { LayerOptions } from './snapshot-layers';
+import type { MetadataStore } from './store/metadata-store';
+import type { Snapshot, SnapshotId } from './store/snapshot-table';
+
+export interface MergedImagesOptions {
+  readonly store: MetadataStore;
+  readonly paths: Paths;
+  readonly builder: LayerImageBuilder;
+  readonly layers: Pick<LayerOptions, 'verifyOnRead'>;
+  /** Snapshots with files that no row owns yet. */
+  readonly busy: Set<SnapshotId>;
+  readonly logger: Logger;
+}
+
+/**
+ * Images of the merged metadata of whole chains: each is built when something is to run from its chain for the first time,
+ * and stays as it is until the topmost layer goes.
+ */
+export class MergedImages {
+  readonly #options: MergedImagesOptions;
+  readonly #underWay = new Map<SnapshotId, Promise<boolean>>();
+
+  constructor(options: MergedImagesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves to whether there is a usable image of the chain below and with `top`; whoever asks for one that is being built
+   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more
+   * entries than memory is for: overlayfs shows what can be shown of them, so its containers run from the layers.
+   *
+   * Rejects where the machine fails, such as with ENOSPC: nothing is wrong with the chain then, and a container that is
+   * started without its merged image keeps its many layers for as long as it runs. Whoever asked may try again.
+   */
+  async ensure(top: Snapshot): Promise<boolean> {
+    const { store } = this.#options;
+    const known = store.mergedImages.find(top.id);
+    if (known !== undefined) return known.damage === '';
+    const underWay = this.#underWay.get(top.id);
+    if (underWay !== undefined) return underWay;
+    const chain = store.transaction(() => store.snapshots.chain(top.id));
+    if (chain.length < 2) return false;
+    const building = this.#build(top, chain).finally(() => this.#underWay.delete(top.id));
+    this.#underWay.set(top.id, building);
+    return building;
+  }
+
+  async #build(top: Snapshot, chain: readonly Snapshot[]): Promise<boolean> {
+    const { store, paths, builder, busy, logger } = this.#options;
+    const [target, digests] = [paths.mergedImage(top.id), paths.mergedDigests(top.id)];
+    busy.add(top.id);
+    try {
+      const layers = chain.map(({ id, digestsRoot: root }) => ({
+        path: paths.image(id),
+        digests:
+          this.#options.layers.verifyOnRead && root !== undefined
+            ? { path: paths.digests(id), root }
+            : undefined,
+      }));
+      const { nidLimit, digestsRoot } = await builder.build({ source: { layers }, target, digests });
+      if (digestsRoot === undefined) throw new InternalError(`${target}: no digests were recorded`);
+      store.transaction(() => {
+        this.#assertThere(top);
+        store.mergedImages.insert({ snapshotId: top.id, nidLimit, digestsRoot });
+      });
+      return true;
+    } catch (error) {
+      await this.#discard([target, digests]);
+      // Its images may have gone with it.
+      this.#assertThere(top);
+      if (!isOfLayers(error)) throw error;
+      noteDamageIn(store, logger, error);
+      logger.warn('the layers of an image cannot be merged: its containers run from each of them', {
+        image: top.name,
+        error,
+      });
+      return false;
+    } finally {
+      busy.delete(top.id);
+    }
+  }
+
+  #assertThere({ id, name }: Snapshot): void {
+    if (this.#options.store.snapshots.get(id) === undefined)
+      throw new NotFoundError(`parent snapshot "${name}" does not exist`);
+  }
+
+  /** What stays behind is a leftover, for Cleanup and the next start. */
+  async #discard(paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      try {
+        await rm(path, { force: true });
+      } catch (error) {
+        this.#options.logger.warn('cannot delete an image', { path, error });
+      }
+    }
+  }
+}
+
+/** Whether it is for the sake of the layers that they cannot be merged. */
+function isOfLayers(error: unknown): boolean {
+  return (
+    error instanceof ErofsError ||
+    error instanceof ImageBuildError ||
+    // What takes more heap than there is ends its thread.
+    error instanceof BuildWorkerCrashedError
+  );
+}
