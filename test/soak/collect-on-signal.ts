@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapCodeStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { BroadcastChannel, isMainThread, threadId } from 'node:worker_threads';
 import { HEAP_FILE } from './collected-memory';
@@ -13,15 +13,23 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const file = process.env[HEAP_FILE];
 const channel = new BroadcastChannel('soak');
 
-function collect(): number {
+interface Heap {
+  readonly objects: number;
+  /** What V8 has made of functions and knows of them: it grows as they become hot, up to what the program is. */
+  readonly code: number;
+}
+
+function collect(): Heap {
   // Finalizers that one collection runs may make more garbage.
   collectGarbage();
   collectGarbage();
-  return process.memoryUsage().heapUsed;
+  const { code_and_metadata_size, bytecode_and_metadata_size } = getHeapCodeStatistics();
+  const code = code_and_metadata_size + bytecode_and_metadata_size;
+  return { objects: process.memoryUsage().heapUsed - code, code };
 }
 
-function tell(round: number, heapUsed: number, allocated: number): void {
-  if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${heapUsed} ${allocated}\n`);
+function tell(round: number, { objects, code }: Heap, allocated: number): void {
+  if (file !== undefined) appendFileSync(file, `${round} ${threadId} ${objects} ${code} ${allocated}\n`);
 }
 
 let rounds = 0;
@@ -38,7 +46,7 @@ if (isMainThread) {
 
 /** The heaps are a thread's own; what the C library has given out belongs to all. */
 async function collectForAll(round: number): Promise<void> {
-  const heapUsed = collect();
+  const heap = collect();
   // Not in other threads: what koffi makes for each of them would be a leak that the daemon itself does not have.
   const [{ returnFreeMemory }, { allocatedBytes }] = await Promise.all([
     import('../../linux/free-memory.js'),
@@ -46,5 +54,5 @@ async function collectForAll(round: number): Promise<void> {
   ]);
   // What other threads had to free was freed in the pass before.
   returnFreeMemory();
-  tell(round, heapUsed, allocatedBytes());
+  tell(round, heap, allocatedBytes());
 }

@@ -18,16 +18,19 @@ const MOST_BYTES_PER_HOUR = MIB;
  */
 const MOST_GROWTH = 4 * MIB;
 
+/** What V8 may make of this program in both threads: all of its functions, each compiled more than once. */
+const MOST_CODE = 24 * MIB;
+
 interface Sample extends CollectedMemory {
   readonly at: number;
 }
 
 /** Of one life of the daemon. */
 function report(samples: readonly Sample[]): void {
-  const lines = samples.map(({ at, anonymous, live, parts }) => {
+  const lines = samples.map(({ at, anonymous, live, code, parts }) => {
     const { mainHeap, servingHeap, allocated } = parts;
     const told = `${inMib(mainHeap)} in the main heap, ${inMib(servingHeap)} in that of the mounts, ${inMib(allocated)} in C`;
-    return `${(at / 1000).toFixed(0)} s: ${inMib(anonymous)} anonymous, ${inMib(live)} live (${told})`;
+    return `${(at / 1000).toFixed(0)} s: ${inMib(anonymous)} anonymous, ${inMib(live)} live (${told}), ${inMib(code)} compiled code`;
   });
   const measures: Readonly<Record<string, (sample: Sample) => number>> = {
     anonymous: ({ anonymous }) => anonymous,
@@ -35,6 +38,7 @@ function report(samples: readonly Sample[]): void {
     'main heap': ({ parts }) => parts.mainHeap,
     'heap of the mounts': ({ parts }) => parts.servingHeap,
     'allocated in C': ({ parts }) => parts.allocated,
+    'compiled code': ({ code }) => code,
   };
   for (const [name, of] of Object.entries(measures)) {
     const slope = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: of(sample) })));
@@ -86,6 +90,7 @@ test(
       expect(last.live - first.live).toBeLessThan(MOST_GROWTH);
       return;
     }
+    expect(last.code).toBeLessThan(MOST_CODE);
     for (const measure of ['live', 'anonymous'] as const) {
       const slope = memorySlope(samples.map((sample) => ({ at: sample.at, bytes: sample[measure] })))!;
       // Threads that rest or have just ended, and free memory that cannot be given back, move it by some MiB to and fro: it
