@@ -104,7 +104,7 @@ describe.each(SOME_WAYS)('an image made with %s', (_name, compression) => {
 });
 
 // mkfs.erofs chooses by rule in another way.
-describe.each(WAYS.filter(([, { rules }]) => rules.length === 0))(
+describe.each(SOME_WAYS.filter(([, { rules }]) => rules.length === 0))(
   'an image with %s',
   (_name, compression) => {
     const mkfs = newerTool('mkfs.erofs');
@@ -140,7 +140,7 @@ test('any tree is in a compressed image as it was in memory', async () => {
       using mounted = new MountedImage(target);
       expect(differences(observeDirectory(mounted.path), expectedObservation(root))).toEqual([]);
     }),
-    { numRuns: 40, interruptAfterTimeLimit: 45_000 },
+    { numRuns: LONG ? 40 : 15, interruptAfterTimeLimit: 45_000 },
   );
 });
 
@@ -201,8 +201,8 @@ describe('a file', () => {
   ])('of several pieces, with %s, comes back', async (_what, parts) => {
     const bytes = Buffer.concat(parts(prose(BATCH_SIZE - 4096, 9)));
     await expectContents({ bytes }, { ...usual, inlineTails: true });
-    await expectContents({ bytes }, { ...usual, pclusterSize: 262_144 });
     if (!LONG) return;
+    await expectContents({ bytes }, { ...usual, pclusterSize: 262_144 });
     await expectContents({ bytes }, usual);
     await expectContents({ bytes }, { ...usual, pclusterSize: 262_144, inlineTails: true });
   });
