@@ -13,6 +13,7 @@ import { randomTree } from './writer/testing/random-tree';
 import { directory, file } from './writer/testing/sample-tree';
 import { ScratchDirectory } from './writer/testing/scratch-directory';
 import { toEntryName } from './writer/tree';
+import { assertWhole } from '../linux/testing/whole-trials';
 import { LONG } from '../linux/testing/long-trials';
 
 /** Every judge on this machine has nothing to say against an image. */
@@ -236,7 +237,7 @@ describe('an image of an upper directory of overlayfs', () => {
 describe('any tree', () => {
   test('is in the image as it was in memory', async () => {
     using scratch = new ScratchDirectory();
-    await fc.assert(
+    await assertWhole(
       fc.asyncProperty(randomTree, async (root) => {
         const target = scratch.join('random.erofs');
         await buildImageOfTree(root, { target });
@@ -244,13 +245,13 @@ describe('any tree', () => {
         using mounted = new MountedImage(target);
         expect(differences(observeDirectory(mounted.path), expectedObservation(root))).toEqual([]);
       }),
-      { numRuns: 40, interruptAfterTimeLimit: 45_000 },
+      { numRuns: 40, limitMs: 45_000 },
     );
   });
 
   test('gives the same image twice, and another one for another content', async () => {
     using scratch = new ScratchDirectory();
-    await fc.assert(
+    await assertWhole(
       fc.asyncProperty(randomTree, async (root) => {
         const one = await buildImageOfTree(root, { target: scratch.join('one') });
         const other = await buildImageOfTree(root, { target: scratch.join('other') });
@@ -264,7 +265,7 @@ describe('any tree', () => {
         }
         expect(seen.size).toBe(2);
       }),
-      { numRuns: 20, interruptAfterTimeLimit: 30_000 },
+      { numRuns: 20, limitMs: 30_000 },
     );
   });
 });

@@ -12,7 +12,7 @@ import { InvalidArgumentError } from './errors';
 import { messagesOf } from './list-messages';
 import type { SnapshotInfo } from './snapshot-info';
 import type { Snapshots } from './snapshots';
-import { type CallWatch, toLoggedFailure, unaryCalls } from './unary-calls';
+import { clientGone, type CallWatch, toLoggedFailure, unaryCalls } from './unary-calls';
 
 const NS_PER_SECOND = 1_000_000_000n;
 
@@ -61,16 +61,13 @@ async function list(
   logger: Logger,
   watch: CallWatch | undefined,
 ): Promise<void> {
-  const gone = new AbortController();
-  call.on('cancelled', () => {
-    gone.abort();
-  });
+  const gone = clientGone(call);
   const pending = { method: 'List', keys: [] };
   watch?.began(pending);
   try {
     for (const batch of snapshots.list(call.request.filters)) {
       for (const info of messagesOf(batch.map(toInfo))) {
-        if (!call.write({ info })) await once(call, 'drain', { signal: gone.signal });
+        if (!call.write({ info })) await once(call, 'drain', { signal: gone });
       }
     }
     call.end();

@@ -34,6 +34,15 @@ export function unaryCalls(logger: Logger, watch: CallWatch | undefined) {
   };
 }
 
+/** Aborts when the client of a call goes away. */
+export function clientGone(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
+  const gone = new AbortController();
+  call.on('cancelled', () => {
+    gone.abort();
+  });
+  return gone.signal;
+}
+
 async function answer<Request, Response>(
   method: string,
   call: ServerUnaryCall<Request, Response>,
@@ -42,15 +51,12 @@ async function answer<Request, Response>(
   logger: Logger,
   watch: CallWatch | undefined,
 ): Promise<void> {
-  const gone = new AbortController();
-  call.on('cancelled', () => {
-    gone.abort();
-  });
+  const gone = clientGone(call);
   const pending = { method, keys: namesIn(call.request) };
   watch?.began(pending);
   try {
     checkNames(call.request);
-    callback(null, await handle(call.request, gone.signal, call.metadata));
+    callback(null, await handle(call.request, gone, call.metadata));
   } catch (error) {
     callback(toLoggedFailure(method, call.request, error, logger));
   } finally {

@@ -11,6 +11,7 @@ import { RESULT_SCHEMA, resultSchema, type Result } from '../result/result';
 import { ABSENT_PEERS } from '../subject/mount-subjects';
 import { Tools } from '../tool/tools';
 import type { Bench } from './bench';
+import { keptOf } from './continued-run';
 import { EqualReadAhead } from './equal-read-ahead';
 import { describeMachine } from './machine';
 import { reasonOf } from './reason';
@@ -25,11 +26,6 @@ const LOCK = join(tmpdir(), 'ishare-bench.lock');
 /** Another run is under way on this machine. */
 export class AlreadyRunningError extends Error {
   override readonly name = 'AlreadyRunningError';
-}
-
-/** What was measured elsewhere, or otherwise, cannot be gone on with. */
-export class NotToBeContinuedError extends Error {
-  override readonly name = 'NotToBeContinuedError';
 }
 
 export interface RunOptions {
@@ -61,7 +57,13 @@ export async function runBenches(options: RunOptions): Promise<void> {
   using lock = tryLockFile(LOCK);
   if (lock === undefined) throw new AlreadyRunningError('another run of the benchmarks is under way');
   const machine = await describeMachine(cacheDirectory, READ_AHEAD_KIB);
-  const earlier = options.earlier && keptOf(options.earlier, { quick, runs, machine }, benches);
+  const earlier =
+    options.earlier &&
+    keptOf(
+      options.earlier,
+      { quick, runs, machine },
+      benches.map(({ name }) => name),
+    );
   const recorder = new Recorder(earlier);
   const versions = new Map<string, string>([
     ...Object.entries(earlier?.versions ?? {}),
@@ -117,25 +119,4 @@ export async function runBenches(options: RunOptions): Promise<void> {
       }),
     );
   }
-}
-
-/** An earlier result without what is measured again. */
-function keptOf(
-  earlier: Result,
-  now: Pick<Result, 'quick' | 'runs' | 'machine'>,
-  again: readonly Bench[],
-): Result {
-  const kindOf = ({ quick, runs, machine: { load: _load, ...machine } }: typeof now): string =>
-    JSON.stringify([quick, runs, machine]);
-  if (kindOf(earlier) !== kindOf(now))
-    throw new NotToBeContinuedError(
-      `the earlier run cannot be continued: it was ${kindOf(earlier)} (quick, runs, machine), and this would be ${kindOf(now)}`,
-    );
-  const kept = (bench: string): boolean => again.every(({ name }) => name !== bench);
-  return {
-    ...earlier,
-    benches: earlier.benches.filter(({ name }) => kept(name)),
-    measurements: earlier.measurements.filter(({ bench }) => kept(bench)),
-    skipped: earlier.skipped.filter(({ bench }) => kept(bench)),
-  };
 }

@@ -16,6 +16,7 @@ import { makeAwkwardTree } from './awkward-tree';
 import { makeCompressibleTree, mixture, prose, Pseudorandom } from './compressible-tree';
 import { newerTool, systemMkfs } from '../../erofs/testing/erofs-utils';
 import { describeHostTree, describeImage, portable } from './tree-description';
+import { assertWhole } from '../../linux/testing/whole-trials';
 import { LONG } from '../../linux/testing/long-trials';
 
 const usual: CompressionOptions = { encoder: 'lz4', pclusterSize: 4096, inlineTails: false, rules: [] };
@@ -132,7 +133,7 @@ describe.each(SOME_WAYS.filter(([, { rules }]) => rules.length === 0))(
 
 test('any tree is in a compressed image as it was in memory', async () => {
   using scratch = new ScratchDirectory();
-  await fc.assert(
+  await assertWhole(
     fc.asyncProperty(randomTree, fc.constantFrom(...WAYS), async (root, [, compression]) => {
       const target = scratch.join('random.erofs');
       await buildImageOfTree(root, { target, compression });
@@ -140,7 +141,7 @@ test('any tree is in a compressed image as it was in memory', async () => {
       using mounted = new MountedImage(target);
       expect(differences(observeDirectory(mounted.path), expectedObservation(root))).toEqual([]);
     }),
-    { numRuns: LONG ? 40 : 15, interruptAfterTimeLimit: 45_000 },
+    { numRuns: LONG ? 40 : 15, limitMs: 45_000 },
   );
 });
 

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
+import { observed } from '../../linux/testing/whole-trials';
 import { LONG } from '../../linux/testing/long-trials';
 
 /**
@@ -17,21 +18,18 @@ export async function search<Case>(
   seconds: { readonly short: number; readonly long: number; readonly trials?: number },
 ): Promise<void> {
   const limitMs = (LONG ? seconds.long : seconds.short) * 1000;
-  // At the limit fast-check leaves the trial that is under way to itself, and that would meddle with whatever comes next.
-  let underWay: ReturnType<typeof property.run> = Promise.resolve(null);
-  const observed: fc.IAsyncProperty<Case> = Object.assign(Object.create(property) as typeof property, {
-    run: (value: Case) => (underWay = property.run(value)),
-  });
-  const { seed, counterexample, counterexamplePath, errorInstance } = await fc.check(observed, {
+  const watched = observed(property);
+  const { seed, counterexample, counterexamplePath, errorInstance } = await fc.check(watched.property, {
     seed: SEED,
     numRuns: seconds.trials ?? Number.MAX_SAFE_INTEGER,
     plugins: [fc.interruptAfterTimeLimit(limitMs)],
   });
-  const last = await underWay;
+  // Where something was found, that is told, whatever the last trial has found.
   if (counterexample === null) {
-    if (last !== null && 'error' in last) throw last.error;
+    await watched.settled();
     return;
   }
+  await watched.settled().catch(() => undefined);
   // Told in short: cases may have megabytes.
   const found = inspect(counterexample, { depth: 8, maxStringLength: 100, maxArrayLength: 40 });
   const message = `ISHARE_TEST_SEED=${seed} finds this, path ${counterexamplePath}: ${found.slice(0, 8000)}`;
