@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { holderLives } from '../../ishare/takeover/holder';
 import { readMountTable } from '../../linux/mount-table';
+import { overlayLayers } from '../../linux/overlay-layers';
 import { CHECKOUT } from '../../scripts/containerd/private-snapshotter';
 import { CommandError, runCommand } from '../../scripts/process/command';
 import { Pseudorandom } from '../erofs/compressible-tree';
@@ -81,9 +82,7 @@ export class SoakRounds {
     const mounts = (await readMountTable()).filter(({ target }) =>
       target.startsWith(`${this.host.directory}/`),
     );
-    const layers = mounts.flatMap(({ superOptions }) =>
-      superOptions.flatMap((option) => (option.startsWith('lowerdir=') ? option.slice(9).split(':') : [])),
-    );
+    const layers = mounts.flatMap((entry) => overlayLayers(entry).lower);
     const directories = [...new Set([...mounts.map(({ target }) => target), ...layers])];
     const listings = directories.map((directory) =>
       readdir(directory).then(
