@@ -17,17 +17,22 @@ export const NOTED = 'noted';
  * the other takes its mount away again.
  */
 export async function mountInBackground(order: MountOrder): Promise<MountReport> {
-  const child = spawn(
-    process.execPath,
-    [path.join(__dirname, 'background-mount-entry.js'), JSON.stringify(order)],
-    { cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] },
-  );
+  const child = startInBackground(order);
   const message = await startMessage(child);
   child.unref();
   if (message.kind === 'failed') throw new CommandError(message.message);
   await new Promise<void>((resolve) => child.send(NOTED, () => resolve()));
   child.disconnect();
   return message.report;
+}
+
+/** Starts the process alone. It sends a StartMessage, and stays mounted where that is answered with NOTED. */
+export function startInBackground(order: MountOrder): ChildProcess {
+  return spawn(process.execPath, [path.join(__dirname, 'background-mount-entry.js'), JSON.stringify(order)], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
 }
 
 function startMessage(child: ChildProcess): Promise<StartMessage> {
