@@ -1,10 +1,12 @@
 import { lstat } from 'node:fs/promises';
 import type { ImageTrust } from '../ishare/image-trust';
+import { orGone } from './disk-usage';
 import type { BuiltImage, LayerImageBuilder, LayerImageProgress } from './image-building';
 import type { Paths } from './paths';
 import { adoptReadyMadeImage, type ReadyMadeImage } from './ready-made-image';
 import type { SnapshotUsage } from './snapshot-info';
-import type { SnapshotId } from './store/snapshot-table';
+import type { MetadataStore } from './store/metadata-store';
+import type { Snapshot, SnapshotId } from './store/snapshot-table';
 import { adoptUnpackedImage } from './unpacked-image';
 
 /** The image of a snapshot that is being committed, in its place and on disk. */
@@ -48,6 +50,17 @@ export async function makeCommittedImage(
     onProgress,
   });
   return { ...(await describe(paths.image(id), built)), trust: 'computed' };
+}
+
+/** What the images of a snapshot take on disk: those of a committed one. */
+export async function usageOfImages(
+  store: MetadataStore,
+  paths: Paths,
+  { id, usage }: Pick<Snapshot, 'id' | 'usage'>,
+): Promise<SnapshotUsage> {
+  if (store.mergedImages.find(id) === undefined) return usage;
+  const merged = await orGone(lstat(paths.mergedImage(id)), undefined);
+  return { ...usage, bytes: usage.bytes + (merged?.blocks ?? 0) * SECTOR };
 }
 
 async function describe(

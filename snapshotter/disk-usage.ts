@@ -35,7 +35,8 @@ export async function diskUsage(root: string, signal?: AbortSignal): Promise<Sna
   return { bytes, inodes: seen.size };
 }
 
-async function orGone<Value, Absent>(value: Promise<Value>, absent: Absent): Promise<Value | Absent> {
+/** What a look at a file gives, or `absent` where the file is not there, or no longer. */
+export async function orGone<Value, Absent>(value: Promise<Value>, absent: Absent): Promise<Value | Absent> {
   try {
     return await value;
   } catch (error) {

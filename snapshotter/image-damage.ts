@@ -40,10 +40,13 @@ function noteMergedDamage(store: MetadataStore, logger: Logger, id: SnapshotId, 
     return store.snapshots.get(id)?.name;
   });
   if (name === undefined) return;
-  logger.error('the merged metadata of an image is damaged: start the containers again that use it', {
-    image: name,
-    problem,
-  });
+  logger.error(
+    'the merged metadata of an image is damaged: the next container that runs from it has it repaired',
+    {
+      image: name,
+      problem,
+    },
+  );
 }
 
 /** Writes down which images of a committed snapshot are not there. */
@@ -61,13 +64,18 @@ export function noteDamageIn(store: MetadataStore, logger: Logger, error: unknow
 /** The image file at `imagePath` was found to be as it should be: what was written down before holds no longer. */
 export function noteSound(store: MetadataStore, logger: Logger, imagePath: string): void {
   const file = parseImageFileName(basename(imagePath));
-  if (file === undefined || file.merged) return;
-  const { id } = file;
+  if (file === undefined) return;
+  const { id, merged } = file;
   const name = store.transaction(() => {
     const snapshot = store.snapshots.get(id);
-    if (snapshot === undefined || snapshot.damage === '') return undefined;
-    store.snapshots.setDamage(id, '');
+    const damage = merged ? store.mergedImages.find(id)?.damage : snapshot?.damage;
+    if (snapshot === undefined || (damage ?? '') === '') return undefined;
+    if (merged) store.mergedImages.setDamage(id, '');
+    else store.snapshots.setDamage(id, '');
     return snapshot.name;
   });
-  if (name !== undefined) logger.info('an image is no longer damaged', { image: name });
+  if (name === undefined) return;
+  logger.info(merged ? 'merged metadata is no longer damaged' : 'an image is no longer damaged', {
+    image: name,
+  });
 }

@@ -1,15 +1,17 @@
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import type { Logger } from 'winston';
 import { BuildWorkerCrashedError } from '../erofs/build-worker';
 import { ErofsError } from '../erofs/errors';
 import { ImageBuildError } from '../erofs/writer/errors';
 import { InternalError, NotFoundError } from './errors';
 import type { LayerImageBuilder } from './image-building';
-import { noteDamageIn } from './image-damage';
+import { noteDamageIn, noteSound } from './image-damage';
 import type { Paths } from './paths';
 import type { LayerOptions } from './snapshot-layers';
 import type { MetadataStore } from './store/metadata-store';
+import type { MergedImage } from './store/merged-image-table';
 import type { Snapshot, SnapshotId } from './store/snapshot-table';
+import { repairUnits } from './unit-repair';
 
 export interface MergedImagesOptions {
   readonly store: MetadataStore;
@@ -28,6 +30,8 @@ export interface MergedImagesOptions {
 export class MergedImages {
   readonly #options: MergedImagesOptions;
   readonly #underWay = new Map<SnapshotId, Promise<boolean>>();
+  /** What one rebuilding has not repaired the next one will not: their layers do not change. */
+  readonly #beyondRepair = new Set<SnapshotId>();
 
   constructor(options: MergedImagesOptions) {
     this.#options = options;
@@ -35,7 +39,7 @@ export class MergedImages {
 
   /**
    * Resolves to whether there is a usable image of the chain below and with `top`; whoever asks for one that is being built
-   * waits for it. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more
+   * waits for it. One that was found damaged is repaired, for those who use it too. There is none for a chain of one layer, nor where a layer cannot be read whole or merged, or has more
    * entries than memory is for: overlayfs shows what can be shown of them, so its containers run from the layers.
    *
    * Rejects where the machine fails, such as with ENOSPC: nothing is wrong with the chain then, and a container that is
@@ -44,30 +48,23 @@ export class MergedImages {
   async ensure(top: Snapshot): Promise<boolean> {
     const { store } = this.#options;
     const known = store.mergedImages.find(top.id);
-    if (known !== undefined) return known.damage === '';
+    if (known?.damage === '') return true;
     const underWay = this.#underWay.get(top.id);
     if (underWay !== undefined) return underWay;
     const chain = store.transaction(() => store.snapshots.chain(top.id));
     if (chain.length < 2) return false;
-    const building = this.#build(top, chain).finally(() => this.#underWay.delete(top.id));
+    const making = known === undefined ? this.#build(top, chain) : this.#repair(top, chain, known);
+    const building = making.finally(() => this.#underWay.delete(top.id));
     this.#underWay.set(top.id, building);
     return building;
   }
 
   async #build(top: Snapshot, chain: readonly Snapshot[]): Promise<boolean> {
-    const { store, paths, builder, busy, logger } = this.#options;
+    const { store, paths, busy, logger } = this.#options;
     const [target, digests] = [paths.mergedImage(top.id), paths.mergedDigests(top.id)];
     busy.add(top.id);
     try {
-      const layers = chain.map(({ id, digestsRoot: root }) => ({
-        path: paths.image(id),
-        digests:
-          this.#options.layers.verifyOnRead && root !== undefined
-            ? { path: paths.digests(id), root }
-            : undefined,
-      }));
-      const { nidLimit, digestsRoot } = await builder.build({ source: { layers }, target, digests });
-      if (digestsRoot === undefined) throw new InternalError(`${target}: no digests were recorded`);
+      const { nidLimit, digestsRoot } = await this.#merge(chain, target, digests);
       store.transaction(() => {
         this.#assertThere(top);
         store.mergedImages.insert({ snapshotId: top.id, nidLimit, digestsRoot });
@@ -87,6 +84,56 @@ export class MergedImages {
     } finally {
       busy.delete(top.id);
     }
+  }
+
+  /**
+   * The image is built once more, and gives what is wrong in the damaged one. It is the same image where the same writer has
+   * built both; where it is not, containers run from the layers.
+   */
+  async #repair(
+    top: Snapshot,
+    chain: readonly Snapshot[],
+    { digestsRoot: root }: MergedImage,
+  ): Promise<boolean> {
+    if (this.#beyondRepair.has(top.id)) return false;
+    const { store, paths, busy, logger } = this.#options;
+    const [target, digests] = [paths.mergedImage(top.id), paths.mergedDigests(top.id)];
+    const [rebuilt, rebuiltDigests] = [paths.rebuiltImage(top.id), paths.rebuiltDigests(top.id)];
+    busy.add(top.id);
+    try {
+      if ((await this.#merge(chain, rebuilt, rebuiltDigests)).digestsRoot === root) {
+        await rename(rebuiltDigests, digests);
+        if ((await repairUnits({ path: target, digests: { path: digests, root } }, rebuilt)) === 0) {
+          noteSound(store, logger, target);
+          return true;
+        }
+      }
+      this.#beyondRepair.add(top.id);
+      logger.warn('merged metadata stays damaged: containers run from each layer', { image: top.name });
+    } catch (error) {
+      this.#assertThere(top);
+      noteDamageIn(store, logger, error);
+      logger.warn('damaged merged metadata cannot be repaired', { image: top.name, error });
+    } finally {
+      await this.#discard([rebuilt, rebuiltDigests]);
+      busy.delete(top.id);
+    }
+    return false;
+  }
+
+  async #merge(
+    chain: readonly Snapshot[],
+    target: string,
+    digests: string,
+  ): Promise<Pick<MergedImage, 'nidLimit' | 'digestsRoot'>> {
+    const { paths, builder, layers: options } = this.#options;
+    const layers = chain.map(({ id, digestsRoot: root }) => ({
+      path: paths.image(id),
+      digests: options.verifyOnRead && root !== undefined ? { path: paths.digests(id), root } : undefined,
+    }));
+    const { nidLimit, digestsRoot } = await builder.build({ source: { layers }, target, digests });
+    if (digestsRoot === undefined) throw new InternalError(`${target}: no digests were recorded`);
+    return { nidLimit, digestsRoot };
   }
 
   #assertThere({ id, name }: Snapshot): void {

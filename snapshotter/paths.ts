@@ -84,6 +84,15 @@ export class Paths {
     return join(this.images, `${id}.merged.digests`);
   }
 
+  /** The same image, built again to repair that one, and its digests. No row owns them: they go when that is done. */
+  rebuiltImage(id: SnapshotId): string {
+    return join(this.images, `${id}.rebuilt.erofs`);
+  }
+
+  rebuiltDigests(id: SnapshotId): string {
+    return join(this.images, `${id}.rebuilt.digests`);
+  }
+
   /** All files that a committed snapshot may have. */
   committedFiles(id: SnapshotId): string[] {
     return [this.image(id), this.digests(id), this.mergedImage(id), this.mergedDigests(id)];

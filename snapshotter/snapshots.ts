@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
 import { ChainsInUse } from './chains-in-use';
-import { makeCommittedImage } from './committed-image';
+import { makeCommittedImage, usageOfImages } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
 import { domainOfNew } from './domain-of-snapshot';
 import { diskUsage } from './disk-usage';
@@ -182,10 +182,10 @@ export class Snapshots implements AsyncDisposable {
     return batches(this.#store.snapshots.all(), (snapshot) => matches(snapshotFields(snapshot)));
   }
 
-  /** Disk space of the snapshot alone, without its parents. Walks the tree of an active one. */
+  /** Disk space of the snapshot alone; merged metadata of its chain is its own. Walks the tree of an active one. */
   async usage(key: string, signal?: AbortSignal): Promise<SnapshotUsage> {
     const snapshot = existing(this.#store.snapshots, key);
-    if (snapshot.kind !== Kind.ACTIVE) return snapshot.usage;
+    if (snapshot.kind !== Kind.ACTIVE) return usageOfImages(this.#store, this.#paths, snapshot);
     try {
       return await diskUsage(this.#paths.upper(snapshot.id), signal);
     } catch (error) {

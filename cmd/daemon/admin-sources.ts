@@ -81,8 +81,12 @@ function containers(store: MetadataStore): ContainerLayers[] {
   );
 }
 
-function committedImage({ paths, verification }: AdminSourcesParts, snapshot: Snapshot): CommittedImage {
+function committedImage(
+  { store, paths, verification }: AdminSourcesParts,
+  snapshot: Snapshot,
+): CommittedImage {
   const { id, name, usage, trust, damage, digestsRoot } = snapshot;
+  const merged = store.mergedImages.find(id);
   return {
     name,
     path: paths.image(id),
@@ -91,6 +95,10 @@ function committedImage({ paths, verification }: AdminSourcesParts, snapshot: Sn
     ...{ trust, damage },
     trustReason: trust === 'unverified' ? progressOf(verification, id) : snapshot.trustReason,
     digests: digestsRoot === undefined ? undefined : { path: paths.digests(id), root: digestsRoot },
+    merged: merged && {
+      path: paths.mergedImage(id),
+      digests: { path: paths.mergedDigests(id), root: merged.digestsRoot },
+    },
   };
 }
 

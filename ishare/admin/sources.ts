@@ -27,6 +27,8 @@ export interface CommittedImage {
   readonly damage: string;
   /** Undefined: none were recorded when it was built. */
   readonly digests: RecordedDigests | undefined;
+  /** The image of the merged metadata of it and all below it, where there is one. */
+  readonly merged: { readonly path: string; readonly digests: RecordedDigests } | undefined;
 }
 
 /** A snapshot with the images that make up its tree. */

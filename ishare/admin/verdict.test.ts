@@ -14,6 +14,7 @@ const image: CommittedImage = {
   trustReason: '',
   damage: '',
   digests: undefined,
+  merged: undefined,
 };
 
 const inode: MeasuredInode = {

@@ -1,10 +1,13 @@
 import type { VerifiedImage, VerifyImagesRequest, VerifyImagesResponse } from '../../proto/admin-messages';
+import type { ImageCheckResult } from '../worker/image-check-task';
 import { checkImageFile } from '../worker/image-check-thread';
 import { AdminError } from './admin-error';
 import type { AdminContext } from './context';
 import { checkedList } from './request-fields';
 import { imageNamed } from './snapshot-choice';
 import type { AdminSources, CommittedImage } from './sources';
+
+const NOTHING_WRONG: ImageCheckResult = { problems: [], count: 0, damaged: false };
 
 /** Checks image files against what was recorded when they were built, one at a time for all who ask. */
 export class ImageVerification {
@@ -47,23 +50,31 @@ export class ImageVerification {
     onProgress: Parameters<typeof checkImageFile>[1],
     signal: AbortSignal,
   ): Promise<VerifiedImage> {
-    const { name, path, digests, trust } = image;
+    const { name, path, digests, trust, merged } = image;
     const believed = trust === 'computed' || trust === 'verified';
-    const { problems, count, damaged } = await checkImageFile(
-      { path, digests, believed },
-      onProgress,
-      signal,
-    );
-    const { sources } = this.#context;
-    if (damaged) sources.noteDamage(path, problems[0] ?? 'it is damaged');
-    else if (count === 0) sources.noteSound(path);
+    const own = await this.#checkFile({ path, digests, believed }, onProgress, signal);
+    const above =
+      merged === undefined
+        ? NOTHING_WRONG
+        : await this.#checkFile({ ...merged, believed: true }, onProgress, signal);
+    const count = own.count + above.count;
     return {
       name,
-      outcome: damaged ? 'damaged' : count === 0 ? 'sound' : 'doubtful',
-      problems: [...problems],
+      outcome: own.damaged || above.damaged ? 'damaged' : count === 0 ? 'sound' : 'doubtful',
+      problems: [...own.problems, ...above.problems.map((problem) => `merged metadata: ${problem}`)],
       problem_count: count,
       method: digests === undefined ? 'content' : 'digests',
     };
+  }
+
+  async #checkFile(
+    ...[file, onProgress, signal]: Parameters<typeof checkImageFile>
+  ): Promise<ImageCheckResult> {
+    const check = await checkImageFile(file, onProgress, signal);
+    const { sources } = this.#context;
+    if (check.damaged) sources.noteDamage(file.path, check.problems[0] ?? 'it is damaged');
+    else if (check.count === 0) sources.noteSound(file.path);
+    return check;
   }
 }
 

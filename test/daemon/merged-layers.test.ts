@@ -159,3 +159,22 @@ test('a container that changes files of merged layers is committed and runs agai
     (await readdir(place.in('root', 'images'))).filter((name) => name.endsWith('.merged.erofs')).length,
   ).toBe(2);
 });
+
+test('verify finds damaged merged metadata, and the next container repairs it for those that run', async () => {
+  await commitChain('verified', 2, (directory, layer) =>
+    writeFile(join(directory, `file-${layer}`), 'content'),
+  );
+  await client.prepare('before', 'verified');
+  const [name] = (await readdir(place.in('root', 'images'))).filter((file) => file.endsWith('.merged.erofs'));
+  const image = place.in('root', 'images', name!);
+  const sound = await readFile(image);
+  await writeFile(image, Buffer.concat([sound.subarray(0, 1030), Buffer.from('?'), sound.subarray(1031)]));
+  const verify = (): Promise<{ readonly exitCode: number | undefined; readonly stdout: string }> =>
+    ishare.run('images', 'verify', '--all');
+  const { exitCode, stdout } = await verify();
+  expect(exitCode).toBe(1);
+  expect(stdout).toMatch(/^verified: damaged\n {2}merged metadata: .*\n/m);
+  expect(lowerOf(await client.prepare('after', 'verified'))).toHaveLength(1);
+  expect(await readFile(image)).toEqual(sound);
+  expect(await verify()).toMatchObject({ exitCode: 0 });
+});

@@ -1,12 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import SqliteDatabase from 'better-sqlite3';
 import { ImageBuilder } from '../../erofs/build-worker';
 import type { Mount } from '../../proto/snapshots';
 import { NotFoundError, toGrpcFailure } from '../../snapshotter/errors';
 import type { LayerImageBuilder } from '../../snapshotter/image-building';
+import type { SnapshotId } from '../../snapshotter/store/snapshot-table';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
 import { LONG } from '../../linux/testing/long-trials';
 import { Scratch } from '../harness/scratch';
@@ -185,19 +199,94 @@ test('what a crash left of merging is swept up', async () => {
   expect(lowerOf(mounts).length).toBe(1);
 });
 
-test('a merged image that is damaged or gone is not used for what comes', async () => {
-  const { paths } = opened;
+describe('a merged image that is damaged', () => {
+  let id: SnapshotId;
+  let image: string;
+  let sound: Buffer;
+
+  beforeEach(async () => {
+    await commitChain(2);
+    await opened.snapshots.prepare({ key: 'before', parent: '2', labels: {} });
+    id = opened.store.snapshots.find('2')!.id;
+    image = opened.paths.mergedImage(id);
+    sound = readFileSync(image);
+  });
+
+  const lowerCount = async (key: string): Promise<number> =>
+    lowerOf(await opened.snapshots.prepare({ key, parent: '2', labels: {} })).length;
+
+  test('because it is gone, is there again for what comes and for what was before', async () => {
+    await opened[Symbol.asyncDispose]();
+    rmSync(image);
+    rmSync(opened.paths.mergedDigests(id));
+    opened = await openSnapshots(scratch.in('root'), { builder: watched });
+    const { snapshots, store, paths } = opened;
+    expect(store.mergedImages.find(id)?.damage).toBe('its file is gone');
+    expect(store.snapshots.find('2')?.damage).toBe('');
+    await expect(snapshots.mounts('before')).rejects.toThrow(image);
+    expect(await lowerCount('after')).toBe(1);
+    expect(store.mergedImages.find(id)?.damage).toBe('');
+    expect(readFileSync(image)).toEqual(sound);
+    expect(lowerOf(await snapshots.mounts('before'))).toEqual(lowerOf(await snapshots.mounts('after')));
+    expect(await brokenInvariants(paths, store)).toEqual([]);
+  });
+
+  test('is repaired in place, so that those who have it open read what is right', async () => {
+    const { store, paths } = opened;
+    const open = openSync(image, 'r+');
+    try {
+      writeSync(open, Buffer.alloc(600, 0xff), 0, 600, 1000);
+      store.mergedImages.setDamage(id, 'block 0 is wrong');
+      expect(await lowerCount('after')).toBe(1);
+      const read = Buffer.alloc(sound.length);
+      readSync(open, read, 0, read.length, 0);
+      expect(read).toEqual(sound);
+    } finally {
+      closeSync(open);
+    }
+    expect(store.mergedImages.find(id)?.damage).toBe('');
+    expect(await brokenInvariants(paths, store)).toEqual([]);
+  });
+
+  test('is not used where it cannot be repaired, and is not tried again and again', async () => {
+    const { paths } = opened;
+    const root = 'ab'.repeat(32);
+    await opened[Symbol.asyncDispose]();
+    // As another version of the writer would have recorded it.
+    const database = new SqliteDatabase(paths.database);
+    database.prepare('UPDATE merged_images SET digests_root = ?, damage = ?').run(root, 'block 0 is wrong');
+    database.close();
+    opened = await openSnapshots(scratch.in('root'), { builder: watched });
+    const before = merges;
+    expect([await lowerCount('one'), await lowerCount('two')]).toEqual([2, 2]);
+    expect(merges).toBe(before + 1);
+    expect(opened.store.mergedImages.find(id)?.damage).toBe('block 0 is wrong');
+    expect(await brokenInvariants(paths, opened.store)).toEqual([]);
+  });
+
+  test('stays so as long as a layer is damaged too', async () => {
+    const { store, paths, snapshots } = opened;
+    const layer = paths.image(store.snapshots.find('1')!.id);
+    const whole = readFileSync(layer);
+    writeFileSync(layer, Buffer.concat([whole.subarray(0, 2048), Buffer.alloc(whole.length - 2048, 0xff)]));
+    store.mergedImages.setDamage(id, 'block 0 is wrong');
+    expect(await lowerCount('one')).toBe(2);
+    expect(store.snapshots.find('1')?.damage).not.toBe('');
+    writeFileSync(layer, whole);
+    await snapshots.remove('one');
+    expect(await lowerCount('one')).toBe(1);
+    expect(await brokenInvariants(paths, store)).toEqual([]);
+  });
+});
+
+test('what merged metadata takes on disk counts as its topmost layer', async () => {
+  const { snapshots, paths } = opened;
   await commitChain(2);
-  await opened.snapshots.prepare({ key: 'before', parent: '2', labels: {} });
-  const id = opened.store.snapshots.find('2')!.id;
-  await opened[Symbol.asyncDispose]();
-  rmSync(paths.mergedImage(id));
-  opened = await openSnapshots(scratch.in('root'), { builder: watched });
-  const { snapshots, store } = opened;
-  expect(store.mergedImages.find(id)?.damage).toBe('its file is gone');
-  expect(store.snapshots.find('2')?.damage).toBe('');
-  await expect(snapshots.mounts('before')).rejects.toThrow(paths.mergedImage(id));
-  expect(lowerOf(await snapshots.prepare({ key: 'after', parent: '2', labels: {} })).length).toBe(2);
+  const before = await snapshots.usage('2');
+  await snapshots.prepare({ key: 'container', parent: '2', labels: {} });
+  const { blocks } = statSync(paths.mergedImage(idOf('2') as SnapshotId));
+  expect(blocks).toBeGreaterThan(0);
+  expect(await snapshots.usage('2')).toEqual({ ...before, bytes: before.bytes + blocks * 512 });
 });
 
 test('a daemon that is killed at any step of merging leaves nothing that the next one does not sweep up', async () => {

@@ -96,9 +96,11 @@ export function rowFindings(looks: readonly RowLook[]): Finding[] {
 }
 
 const PULL_AGAIN = 'remove the image and pull it again';
+const RUN_AGAIN = 'run a container of the image: that builds it again, for those that run from it too';
 
 function imageFindings({ row, merged, path, digests, problem, digestsProblem }: RowLook): Finding[] {
   const { name } = row;
+  const remedy = merged ? RUN_AGAIN : PULL_AGAIN;
   const about = (level: Finding['level'], what: string, why: string, remedy: string): Finding => ({
     area: 'images',
     level,
@@ -108,15 +110,14 @@ function imageFindings({ row, merged, path, digests, problem, digestsProblem }: 
     remedy,
   });
   const findings: Finding[] = [];
-  if (problem !== undefined)
-    findings.push(about('problem', 'an image that cannot be used', problem, PULL_AGAIN));
+  if (problem !== undefined) findings.push(about('problem', 'an image that cannot be used', problem, remedy));
   if (digestsProblem !== undefined)
     findings.push({
-      ...about('problem', 'digests that cannot be used', digestsProblem, PULL_AGAIN),
+      ...about('problem', 'digests that cannot be used', digestsProblem, remedy),
       where: digests,
     });
   const damage = merged ? row.mergedDamage : row.damage;
-  if (damage !== '') findings.push(about('problem', 'an image was found damaged', damage, PULL_AGAIN));
+  if (damage !== '') findings.push(about('problem', 'an image was found damaged', damage, remedy));
   // Merged metadata holds no contents that could be believed or not.
   if (merged) return findings;
   switch (row.trust) {
