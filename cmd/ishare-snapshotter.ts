@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type ConfigOverrides } from '../config/load';
 import { configSchema, type Config } from '../config/schema';
 import { FuseUnavailableError } from '../fuse/errors';
+import { threadIds } from '../linux/threads';
 import { ForeignMountError } from '../ishare/stale-mounts';
 import { TakeoverRefusedError } from '../ishare/takeover/takeover-state';
 import { SnapshotterError } from '../snapshotter/errors';
@@ -10,6 +11,7 @@ import { SocketError } from '../snapshotter/socket-server';
 import { Daemon } from './daemon/daemon';
 import { LivePolicy } from './daemon/live-policy';
 import { makeLogger } from './daemon/logger';
+import { makePoolRealtime } from './daemon/realtime-pool';
 import { StartError } from './daemon/start-error';
 import { version } from './version';
 
@@ -67,6 +69,7 @@ function overridesOf(flags: Flags): ConfigOverrides {
 }
 
 async function main(): Promise<void> {
+  const threadsBefore = threadIds();
   // Whoever reads the log may go away before the daemon does, and then there is nobody to tell.
   process.stderr.on('error', () => undefined);
   const flags = parseFlags();
@@ -76,6 +79,7 @@ async function main(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => end());
   const read = (): Promise<Config> => loadConfig(flags.config, overridesOf(flags));
   const config = await read();
+  if (config.fuse.realtime) makePoolRealtime(threadsBefore);
   const logger = makeLogger(config.log_level);
   const policy = new LivePolicy(config, read, logger);
   // Before the daemon starts: the signal's ordinary effect would end it.

@@ -86,6 +86,7 @@ test('every combination of values that the schema allows is read back as it was 
       passthrough: fc.boolean(),
       read_ahead_kib: fc.integer({ min: 0, max: 65536 }),
       metadata_cache_mib: fc.integer({ min: 1, max: 65536 }),
+      realtime: fc.boolean(),
     }),
     build: fc.record({
       workers: fc.integer({ min: 1, max: 64 }),
@@ -166,6 +167,7 @@ describe('a wrong value is refused by file, key and what is allowed', () => {
     ['[fuse]\nread_ahead_kib = 1.5', 'fuse.read_ahead_kib', 'expected int'],
     ['[fuse]\nmetadata_cache_mib = 0', 'fuse.metadata_cache_mib', '>=1'],
     ['[fuse]\nmetadata_cache_mib = 65537', 'fuse.metadata_cache_mib', '<=65536'],
+    ['[fuse]\nrealtime = 1', 'fuse.realtime', 'boolean'],
     ['[build]\nworkers = 0', 'build.workers', '>=1'],
     ['[build]\nworkers = nan', 'build.workers', 'expected number, received NaN'],
     ['[build]\nencoder = "gzip"', 'build.encoder', '"none"|"lz4"|"lz4hc"|"zstd"'],

@@ -120,6 +120,8 @@ export const configSchema = z.strictObject({
       passthrough: z.boolean().default(true),
       read_ahead_kib: z.int().min(0).max(65536).default(128),
       metadata_cache_mib: z.int().min(1).max(65536).default(32),
+      /** Requests of containers are answered before other programs run, as far as the system lets us. */
+      realtime: z.boolean().default(true),
     })
     .prefault({}),
   build: z

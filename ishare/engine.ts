@@ -43,6 +43,8 @@ export interface EngineOptions {
   readonly passthrough: boolean;
   /** Read-ahead of both mounts in KiB. */
   readonly readAheadKib: number;
+  /** Whether requests are to be answered before ordinary threads run. See makeRealtime. */
+  readonly realtime: boolean;
   /** Memory for metadata of all images, in bytes. */
   readonly metadataCacheBytes: number;
 }

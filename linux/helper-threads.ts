@@ -1,6 +1,5 @@
-import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { errorCode } from './errno';
+import { threadIds } from './threads';
 
 /** Nice value of threads that others must not wait for. */
 const BACKGROUND = 10;
@@ -11,18 +10,8 @@ const BACKGROUND = 10;
  * optimise code. Threads that libuv starts later are not meant. A nice value belongs to a thread on Linux (setpriority(2)).
  */
 export function lowerHelperThreads(): void {
-  for (const thread of threads()) {
+  for (const thread of threadIds()) {
     if (thread !== process.pid) lower(thread);
-  }
-}
-
-function threads(): number[] {
-  try {
-    return readdirSync('/proc/self/task').map(Number);
-  } catch (error) {
-    // Without /proc all run as they would.
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
   }
 }
 

@@ -53,6 +53,10 @@ export const native = {
   mmap: declare<[number, number, number, number, number, number], number | bigint>(
     'uintptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
   ),
+  /** struct sched_param is one int. */
+  schedSetscheduler: declare<[number, number, Buffer], number>(
+    'int sched_setscheduler(int pid, int policy, const void *param)',
+  ),
   munmap: declare<[number | bigint, number], number>('int munmap(uintptr_t address, size_t length)'),
   mincore: declare<[number | bigint, number, Buffer], number>(
     'int mincore(uintptr_t address, size_t length, _Out_ void *vector)',

@@ -21,6 +21,7 @@ async function serve(
       passthrough: fuse.passthrough,
       readAheadKib: fuse.read_ahead_kib,
       metadataCacheBytes: fuse.metadata_cache_mib << 20,
+      realtime: fuse.realtime,
     },
     {
       log: (level, message, details) => console.log(level, message, JSON.stringify(details)),

@@ -214,6 +214,7 @@ function engineOptions(config: Config, imagesDirectory: string): Parameters<type
     passthrough: config.fuse.passthrough,
     readAheadKib: config.fuse.read_ahead_kib,
     metadataCacheBytes: config.fuse.metadata_cache_mib * MIB,
+    realtime: config.fuse.realtime,
   };
 }
 

@@ -39,6 +39,7 @@ export class EnginePlace implements AsyncDisposable {
         passthrough: true,
         readAheadKib: 128,
         metadataCacheBytes: 1 << 20,
+        realtime: false,
         ...options,
       },
       {

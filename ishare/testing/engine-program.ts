@@ -19,6 +19,7 @@ async function serve(
       passthrough: true,
       readAheadKib: 128,
       metadataCacheBytes: 1 << 20,
+      realtime: false,
     },
     {
       log: (level, message, details) => console.error(level, message, JSON.stringify(details)),

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorCode } from '../../linux/errno';
+import { makeRealtime, THIS_THREAD } from '../../linux/realtime';
 import { Engine } from '../engine';
 import type { ImageAttachment } from '../layer-server';
 import type {
@@ -36,9 +37,26 @@ function state(): EngineState {
   };
 }
 
+/** Without it requests are answered all the same, later where the processors are busy. */
+function runBeforeOthers(): void {
+  try {
+    makeRealtime(THIS_THREAD);
+  } catch (error) {
+    if (errorCode(error) !== 'EPERM') throw error;
+    const reason = (error as Error).message;
+    send({
+      kind: 'log',
+      level: 'info',
+      message: 'requests wait for their turn with other programs',
+      details: { reason },
+    });
+  }
+}
+
 async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['name']]['result']> {
   switch (request.name) {
     case 'start':
+      if ((workerData as EngineWorkerData).realtime) runBeforeOthers();
       engine = await Engine.start(workerData as EngineWorkerData, {
         log: (level, message, details) => send({ kind: 'log', level, message, details }),
         onLost: (error) => send({ kind: 'lost', error: transferred(error) }),

@@ -155,6 +155,10 @@ const losses: Readonly<Record<string, (prefix: readonly string[]) => Promise<voi
     await client.prepare(ACTIVE, 'layer');
     expect((await stat(await newestUpper())).mode & 0o7777).toBe(ROOT_MODE & 0o777);
   },
+  CAP_SYS_NICE: async (prefix) => {
+    const { logFile } = await place.start({ prefix });
+    expect(await readFile(logFile, 'utf8')).toMatch(/requests wait for their turn.*EPERM/);
+  },
   CAP_SYS_PTRACE: async (prefix) => {
     const unrestricted = await place.start();
     await crash(unrestricted);
