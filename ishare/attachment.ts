@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import type { NodeId } from '../fuse/file-system';
@@ -10,6 +9,7 @@ import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
 import { dedupNode, UNSHARED_ID } from './node-numbers';
 import { NO_DOMAIN_TOKEN } from './top-directories';
+import type { ScanQueue } from './scan-queue';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
@@ -54,6 +54,8 @@ export class Attachment implements ServedImage {
   #detached = false;
   #holders = 0;
   #scan: Promise<void> = Promise.resolve();
+  #leave: () => void = () => undefined;
+  readonly #left = new Promise<void>((resolve) => (this.#leave = resolve));
 
   constructor(
     readonly layer: LayerAttachment,
@@ -98,10 +100,11 @@ export class Attachment implements ServedImage {
    * Takes the references of all files, in slices between other work. Files that are opened meanwhile take theirs
    * on the spot, so nothing waits for this. Does nothing while the image as a whole is not believed.
    */
-  startScan(onFailure: (error: unknown) => void): void {
+  startScan(queue: ScanQueue, onFailure: (error: unknown) => void): void {
     const { trust } = this.#claims;
     if (this.layer.domain === undefined || trust === 'unverified' || trust === 'quarantined') return;
-    this.#scan = this.#scan.then(() => this.#takeReferences()).catch(onFailure);
+    const scan = queue.run({ unwanted: this.#left, run: (breathe) => this.#takeReferences(breathe) });
+    this.#scan = Promise.all([this.#scan, scan.catch(onFailure)]).then(() => undefined);
   }
 
   /** The image was quarantined: nothing new opens through what it shares. */
@@ -109,16 +112,18 @@ export class Attachment implements ServedImage {
     for (const file of this.#shared.values()) if (file !== null) file.backing.distrusted = true;
   }
 
-  async #takeReferences(): Promise<void> {
+  async #takeReferences(breathe: () => Promise<void>): Promise<void> {
     let sliceStart = performance.now();
     for await (const inode of this.image.files()) {
       if (this.#detached) return;
       await this.#sharedFile(inode);
       if (performance.now() - sliceStart > SLICE_MS) {
-        await nextTurn();
+        await breathe();
         sliceStart = performance.now();
       }
     }
+    // Of many images all would keep what this has read, and most are asked for little of it.
+    this.image.rest();
   }
 
   /**
@@ -255,6 +260,7 @@ export class Attachment implements ServedImage {
   async detach(): Promise<void> {
     if (this.#detached) return;
     this.#detached = true;
+    this.#leave();
     await this.#scan;
     await this.#closeIfDone();
   }

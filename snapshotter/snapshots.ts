@@ -22,6 +22,7 @@ import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
+import { forEachSnapshot, recoverDirectory } from './recovery';
 import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
 import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
 import type { SnapshotsOptions } from './snapshots-options';
@@ -30,7 +31,6 @@ import type { MetadataStore } from './store/metadata-store';
 import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
 import { unpackLayer, type UnpackRequest } from './layer-unpacking';
-import { discardUnfinishedUnpack } from './unpacked-image';
 
 const DEFAULT_LINGER_MS = 5_000;
 
@@ -378,9 +378,9 @@ export class Snapshots implements AsyncDisposable {
     await this.#discardLeftovers();
     await this.#trash.recover();
     this.forgetRetiredDomains();
-    for (const snapshot of this.#store.snapshots.all()) {
-      await this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot));
-    }
+    await forEachSnapshot(this.#store.snapshots.all(), (snapshot) =>
+      this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot)),
+    );
   }
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
@@ -388,13 +388,7 @@ export class Snapshots implements AsyncDisposable {
       noteMissing(this.#store, this.#paths, this.#options.logger, snapshot.id);
       return;
     }
-    // A power failure may take directories that were never flushed; what they held is lost with them.
-    const root =
-      snapshot.parentId === undefined
-        ? undefined
-        : await this.#options.readLayerRoot(this.#paths.image(snapshot.parentId));
-    await makeSnapshotDirectories(this.#paths, snapshot, root);
+    await recoverDirectory(this.#paths, snapshot, this.#options.readLayerRoot);
     await this.#mountsOf(snapshot);
-    await discardUnfinishedUnpack(this.#paths, snapshot.id);
   }
 }
