@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import type { NodeId } from '../fuse/file-system';
@@ -53,6 +54,7 @@ export class Attachment implements ServedImage {
   readonly #refusals = new Set<string>();
   #detached = false;
   #holders = 0;
+  #closing: Promise<void> | undefined;
   #scan: Promise<void> = Promise.resolve();
   #leave: () => void = () => undefined;
   readonly #left = new Promise<void>((resolve) => (this.#leave = resolve));
@@ -267,13 +269,23 @@ export class Attachment implements ServedImage {
 
   async #closeIfDone(): Promise<void> {
     if (!this.#detached || this.#holders > 0) return;
-    const shared = [...this.#shared.values()];
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /** In slices as the scan: an image may have any number of files. */
+  async #close(): Promise<void> {
+    const files = [...this.#shared.values(), ...this.#own.values()];
     this.#shared.clear();
-    for (const file of shared) if (file !== null) this.#table.release(file);
     for (const nid of this.#own.keys()) this.#leaveOwn(nid);
-    const own = [...this.#own.values()];
     this.#own.clear();
-    for (const file of own) this.#table.release(file);
+    let sliceStart = performance.now();
+    for (const file of files) {
+      if (file !== null) this.#table.release(file);
+      if (performance.now() - sliceStart <= SLICE_MS) continue;
+      await nextTurn();
+      sliceStart = performance.now();
+    }
     await this.image[Symbol.asyncDispose]();
   }
 }

@@ -195,11 +195,13 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  /** Deletes files that no snapshot owns, and waits until all that was removed earlier is deleted too. */
+  /**
+   * Deletes files that no snapshot owns, and what was removed earlier and could not be deleted then. All of it is out of the
+   * way when this resolves, and deleted in the background: containerd has nothing to wait for.
+   */
   async cleanup(): Promise<void> {
     await this.#discardLeftovers();
     await this.#trash.recover();
-    await this.#trash.drained();
   }
 
   /** Forgets domains that were rotated away, as far as nothing is in them and no layer is attached there. */
