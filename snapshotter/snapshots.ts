@@ -95,7 +95,7 @@ export class Snapshots implements AsyncDisposable {
     const { key, name, labels } = request;
     if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
     const stored = storableLabels(labels);
-    await this.#showing(key, name, () =>
+    await this.#commits.run(key, name, () =>
       this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored })),
     );
   }
@@ -108,7 +108,7 @@ export class Snapshots implements AsyncDisposable {
   async unpack(request: UnpackRequest): Promise<LayerTar> {
     const place = { store: this.#store, paths: this.#paths, builder: this.#options.builder };
     return unpackLayer(place, request, (key, work) =>
-      this.#showing(key, request.blob.digest, () =>
+      this.#commits.run(key, request.blob.digest, () =>
         this.#locks.run([key], async () => {
           try {
             return await work({
@@ -127,6 +127,11 @@ export class Snapshots implements AsyncDisposable {
   /** Commits and layers being unpacked that are not done yet, in the order in which they came. */
   commitsUnderWay(): CommitUnderWay[] {
     return this.#commits.list();
+  }
+
+  /** Images of layers so far. */
+  get imagesMade(): { readonly done: number; readonly failed: number } {
+    return this.#commits;
   }
 
   /**
@@ -222,18 +227,6 @@ export class Snapshots implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Does work on an active snapshot as a part of what is shown as under way; no two such may be about the same. */
-  async #showing<Result>(key: string, name: string, work: () => Promise<Result>): Promise<Result> {
-    if (this.#commits.has(key))
-      throw new FailedPreconditionError(`snapshot "${key}" is being unpacked or committed already`);
-    this.#commits.began(key, name);
-    try {
-      return await work();
-    } finally {
-      this.#commits.ended(key);
-    }
   }
 
   async #create(kind: typeof Kind.ACTIVE | typeof Kind.VIEW, request: NewSnapshotRequest): Promise<Mount[]> {

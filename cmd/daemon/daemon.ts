@@ -123,7 +123,6 @@ export class Daemon implements AsyncDisposable {
           policy,
           verification,
           slowCalls: calls,
-          builds: () => snapshots.commitsUnderWay(),
           logger,
         }),
         log,
