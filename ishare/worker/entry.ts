@@ -1,15 +1,8 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { errorCode } from '../../linux/errno';
 import { Engine } from '../engine';
 import type { ImageAttachment } from '../layer-server';
-import type {
-  EngineCalls,
-  EngineMessage,
-  EngineRequest,
-  EngineState,
-  EngineWorkerData,
-  TransferredError,
-} from './messages';
+import type { EngineCalls, EngineMessage, EngineRequest, EngineState, TransferredError } from './messages';
 
 /** The thread that serves /dev/fuse: an engine, driven by messages from the main thread. */
 const port = parentPort;
@@ -39,7 +32,7 @@ function state(): EngineState {
 async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['name']]['result']> {
   switch (request.name) {
     case 'start':
-      engine = await Engine.start(workerData as EngineWorkerData, {
+      engine = await Engine.start(request.argument, {
         log: (level, message, details) => send({ kind: 'log', level, message, details }),
         onLost: (error) => send({ kind: 'lost', error: transferred(error) }),
         onDamage: (imagePath, problem) => send({ kind: 'damage', imagePath, problem }),
