@@ -1,3 +1,5 @@
+// Before all others.
+import { earlyEngineThread } from './daemon/early-engine-thread';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type ConfigOverrides } from '../config/load';
@@ -88,7 +90,7 @@ async function main(): Promise<void> {
       logger.error('the old configuration stays in force', { reason: explain(error) });
     });
   });
-  const daemon = await Daemon.start(config, policy, logger, end);
+  const daemon = await Daemon.start(config, policy, logger, { thread: earlyEngineThread, onCrash: end });
   const failure = await ended;
   if (failure === undefined) logger.info('stopping');
   else logger.error('the thread that serves the mounts has ended', { error: failure });

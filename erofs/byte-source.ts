@@ -25,6 +25,8 @@ export interface ByteSource extends AsyncDisposable {
     length: number,
     use: (bytes: Buffer) => Result | Promise<Result>,
   ): Result | Promise<Result>;
+  /** Lets go of memory that holds what can be read again. */
+  rest?(): void;
 }
 
 /** Throws ErofsCorruptError unless the range lies in the source. */

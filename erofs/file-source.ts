@@ -4,6 +4,7 @@ import { DIRECT_IO_ALIGNMENT } from '../linux/aligned-buffer';
 import { errorCode } from '../linux/errno';
 import { dropCachedPages } from '../linux/page-cache';
 import { rawAlignedBuffer } from '../linux/raw-aligned-buffer';
+import { SpareBuffers } from '../linux/spare-buffers';
 import { checkRange, type ByteSource } from './byte-source';
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 
@@ -13,7 +14,10 @@ const closeFile = promisify(close);
 
 /** Reads up to this size go through a pooled buffer and are copied out: the copy costs less than new memory. */
 const SCRATCH_BYTES = 64 * 1024;
-const SCRATCH_KEPT = 8;
+const SCRATCH_KEPT = 16;
+
+/** Of all files of a thread: those that are not read at the moment, which are most, keep none. */
+const scratch = new SpareBuffers(SCRATCH_BYTES, SCRATCH_KEPT);
 
 /** In buffered mode the image's pages are dropped each time this much has been read (bytes). */
 const DROP_EVERY = 4 * 1024 * 1024;
@@ -24,7 +28,6 @@ const DROP_EVERY = 4 * 1024 * 1024;
  * Libuv adds O_CLOEXEC to every open.
  */
 export class FileSource implements ByteSource {
-  readonly #scratch: Buffer[] = [];
   #fd: number | undefined;
   #reads = 0;
   #idle: (() => void) | undefined;
@@ -65,7 +68,7 @@ export class FileSource implements ByteSource {
     const span = Math.ceil((skip + length) / DIRECT_IO_ALIGNMENT) * DIRECT_IO_ALIGNMENT;
     const given = into !== undefined && into.length >= span ? into : undefined;
     const small = given === undefined && span <= SCRATCH_BYTES;
-    const buffer = given ?? (small ? this.#takeScratch() : rawAlignedBuffer(span));
+    const buffer = given ?? (small ? scratch.take() : rawAlignedBuffer(span));
     this.#reads++;
     try {
       await this.#fill(fd, buffer, position - skip, span, skip + length);
@@ -75,13 +78,9 @@ export class FileSource implements ByteSource {
       return copy;
     } finally {
       // Only once the system call is over: until then the kernel may still write to the buffer.
-      if (small && this.#scratch.length < SCRATCH_KEPT) this.#scratch.push(buffer);
+      if (small) scratch.giveBack(buffer);
       if (--this.#reads === 0) this.#idle?.();
     }
-  }
-
-  #takeScratch(): Buffer {
-    return this.#scratch.pop() ?? rawAlignedBuffer(SCRATCH_BYTES);
   }
 
   /** Waits for reads in flight, since their descriptor number could be given to another file. */
@@ -91,7 +90,6 @@ export class FileSource implements ByteSource {
     this.#fd = undefined;
     if (this.#reads > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     if (!this.direct) dropCachedPages(fd);
-    this.#scratch.length = 0;
     await closeFile(fd);
   }
 

@@ -11,17 +11,21 @@ const BATCH = 1024;
  * Every regular file below the root, each inode once. Decides by the inode's mode alone, since a directory
  * entry may lie about the type. A directory that two entries lead to is refused: it may be a cycle.
  */
-export async function* walkFiles(image: ErofsImage): AsyncGenerator<Inode> {
+export async function* walkFiles(
+  image: ErofsImage,
+  inodeOf: (nid: Nid) => Inode | Promise<Inode>,
+): AsyncGenerator<Inode> {
   const seen = new Set<Nid>([image.rootNid]);
   const directories: Nid[] = [image.rootNid];
   for (let nid = directories.pop(); nid !== undefined; nid = directories.pop()) {
-    const directory = await image.inode(nid);
+    const directory = await inodeOf(nid);
     const below: Nid[] = [];
     for await (const children of childrenOf(image, directory)) {
       // mkfs lays inodes of one directory out together: in the order of nids the metadata is read forward.
       children.sort((left, right) => left - right);
       for (const child of children) {
-        const inode = image.peekInode(child) ?? (await image.inode(child));
+        const found = inodeOf(child);
+        const inode = found instanceof Promise ? await found : found;
         if (seen.has(child)) {
           if (!isDirectory(inode)) continue;
           throw new ErofsCorruptError(

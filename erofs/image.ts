@@ -255,7 +255,12 @@ export class ErofsImage implements AsyncDisposable {
 
   /** Every regular file that the root leads to, each inode once, nearly in the order of the image. */
   files(): AsyncIterable<Inode> {
-    return walkFiles(this);
+    return walkFiles(this, (nid) => this.#inodes.pass(nid));
+  }
+
+  /** Lets go of what a walk has left behind: what was read ahead of it. */
+  rest(): void {
+    this.#sources.data.rest?.();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,6 +22,16 @@ export class InodeTable {
     const position = this.#position(nid);
     const length = this.#probeLength(position, nid);
     const bytes = readRange(this.image.home(nid), position, length, nid, 'nid');
+    if (Buffer.isBuffer(bytes)) return this.#remember(this.#decode(bytes, position, nid));
+    return bytes.then((read) => this.#remember(this.#decode(read, position, nid)));
+  }
+
+  /** The same for a walk, which comes by once: it is not remembered. */
+  pass(nid: Nid): Inode | Promise<Inode> {
+    const known = this.#known.get(nid);
+    if (known !== undefined) return known;
+    const position = this.#position(nid);
+    const bytes = readRange(this.image.home(nid), position, this.#probeLength(position, nid), nid, 'nid');
     if (Buffer.isBuffer(bytes)) return this.#decode(bytes, position, nid);
     return bytes.then((read) => this.#decode(read, position, nid));
   }
@@ -32,7 +42,7 @@ export class InodeTable {
     if (known !== undefined) return known;
     const position = this.#position(nid);
     const bytes = this.image.home(nid).peek?.(position, this.#probeLength(position, nid));
-    return bytes === undefined ? undefined : this.#decode(bytes, position, nid);
+    return bytes === undefined ? undefined : this.#remember(this.#decode(bytes, position, nid));
   }
 
   clear(): void {
@@ -41,8 +51,11 @@ export class InodeTable {
 
   #decode(bytes: Buffer, position: number, nid: Nid): Inode {
     const { label, superblock } = this.image;
-    const inode = decodeInode(bytes, superblock, nid, { image: label, nid, origin: position });
-    this.#known.set(nid, inode);
+    return decodeInode(bytes, superblock, nid, { image: label, nid, origin: position });
+  }
+
+  #remember(inode: Inode): Inode {
+    this.#known.set(inode.nid, inode);
     return inode;
   }
 

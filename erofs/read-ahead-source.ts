@@ -1,6 +1,8 @@
+import { DIRECT_IO_ALIGNMENT } from '../linux/aligned-buffer';
+import { SpareBuffers } from '../linux/spare-buffers';
 import type { ByteSource } from './byte-source';
 import type { CacheBudget } from './cache-budget';
-import { Window, WindowMemory } from './read-ahead-window';
+import { Window } from './read-ahead-window';
 
 /**
  * Bytes read at once where reads follow one another, as they do in a large file and on a walk over many small ones. On
@@ -38,7 +40,7 @@ const EMPTY = Buffer.alloc(0);
  */
 export class ReadAheadSource implements ByteSource {
   readonly #windows = new Map<number, Window>();
-  readonly #memory = new WindowMemory(READ_AHEAD_WINDOW, SPARE_WINDOWS);
+  readonly #memory: SpareBuffers;
   /** Where the read before ended. */
   #next = 0;
   #streak = 0;
@@ -48,7 +50,11 @@ export class ReadAheadSource implements ByteSource {
   constructor(
     private readonly source: ByteSource,
     private readonly budget: CacheBudget,
-  ) {}
+  ) {
+    // Most layers are smaller than a window.
+    const whole = Math.ceil(source.size / DIRECT_IO_ALIGNMENT) * DIRECT_IO_ALIGNMENT;
+    this.#memory = new SpareBuffers(Math.min(READ_AHEAD_WINDOW, whole), SPARE_WINDOWS);
+  }
 
   get label(): string {
     return this.source.label;
@@ -91,9 +97,15 @@ export class ReadAheadSource implements ByteSource {
     );
   }
 
+  /** Lets go of what was read ahead. */
+  rest(): void {
+    for (const window of this.#windows.values()) this.#drop(window);
+    this.#memory.clear();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const window of this.#windows.values()) this.#drop(window);
+    this.rest();
     await this.source[Symbol.asyncDispose]();
   }
 

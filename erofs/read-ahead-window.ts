@@ -1,24 +1,5 @@
-import { rawAlignedBuffer } from '../linux/raw-aligned-buffer';
+import type { SpareBuffers } from '../linux/spare-buffers';
 import type { CacheEntry } from './cache-budget';
-
-/** Memory of windows, used again: fresh memory for each would cost a page fault for every 4 KiB of it. */
-export class WindowMemory {
-  readonly #free: Buffer[] = [];
-
-  /** Keeps up to `kept` pieces of `pieceBytes`, whose first bytes lie on page boundaries. */
-  constructor(
-    private readonly pieceBytes: number,
-    private readonly kept: number,
-  ) {}
-
-  take(): Buffer {
-    return this.#free.pop() ?? rawAlignedBuffer(this.pieceBytes);
-  }
-
-  giveBack(piece: Buffer): void {
-    if (this.#free.length < this.kept) this.#free.push(piece);
-  }
-}
 
 /**
  * A stretch of a source that is read as a whole. Whoever looks at its bytes holds it meanwhile; once it has been evicted and
@@ -38,7 +19,7 @@ export class Window implements CacheEntry {
   constructor(
     readonly number: number,
     readonly weight: number,
-    private readonly memory: WindowMemory,
+    private readonly memory: SpareBuffers,
     private readonly owner: Map<number, Window>,
     read: (piece: Buffer) => Promise<Buffer>,
   ) {

@@ -10,6 +10,7 @@ import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
 import { dedupNode, UNSHARED_ID } from './node-numbers';
 import { NO_DOMAIN_TOKEN } from './top-directories';
+import type { ScanQueue } from './scan-queue';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
@@ -53,7 +54,10 @@ export class Attachment implements ServedImage {
   readonly #refusals = new Set<string>();
   #detached = false;
   #holders = 0;
+  #closing: Promise<void> | undefined;
   #scan: Promise<void> = Promise.resolve();
+  #leave: () => void = () => undefined;
+  readonly #left = new Promise<void>((resolve) => (this.#leave = resolve));
 
   constructor(
     readonly layer: LayerAttachment,
@@ -98,10 +102,11 @@ export class Attachment implements ServedImage {
    * Takes the references of all files, in slices between other work. Files that are opened meanwhile take theirs
    * on the spot, so nothing waits for this. Does nothing while the image as a whole is not believed.
    */
-  startScan(onFailure: (error: unknown) => void): void {
+  startScan(queue: ScanQueue, onFailure: (error: unknown) => void): void {
     const { trust } = this.#claims;
     if (this.layer.domain === undefined || trust === 'unverified' || trust === 'quarantined') return;
-    this.#scan = this.#scan.then(() => this.#takeReferences()).catch(onFailure);
+    const scan = queue.run({ unwanted: this.#left, run: (breathe) => this.#takeReferences(breathe) });
+    this.#scan = Promise.all([this.#scan, scan.catch(onFailure)]).then(() => undefined);
   }
 
   /** The image was quarantined: nothing new opens through what it shares. */
@@ -109,16 +114,18 @@ export class Attachment implements ServedImage {
     for (const file of this.#shared.values()) if (file !== null) file.backing.distrusted = true;
   }
 
-  async #takeReferences(): Promise<void> {
+  async #takeReferences(breathe: () => Promise<void>): Promise<void> {
     let sliceStart = performance.now();
     for await (const inode of this.image.files()) {
       if (this.#detached) return;
       await this.#sharedFile(inode);
       if (performance.now() - sliceStart > SLICE_MS) {
-        await nextTurn();
+        await breathe();
         sliceStart = performance.now();
       }
     }
+    // Of many images all would keep what this has read, and most are asked for little of it.
+    this.image.rest();
   }
 
   /**
@@ -255,19 +262,30 @@ export class Attachment implements ServedImage {
   async detach(): Promise<void> {
     if (this.#detached) return;
     this.#detached = true;
+    this.#leave();
     await this.#scan;
     await this.#closeIfDone();
   }
 
   async #closeIfDone(): Promise<void> {
     if (!this.#detached || this.#holders > 0) return;
-    const shared = [...this.#shared.values()];
+    this.#closing ??= this.#close();
+    await this.#closing;
+  }
+
+  /** In slices as the scan: an image may have any number of files. */
+  async #close(): Promise<void> {
+    const files = [...this.#shared.values(), ...this.#own.values()];
     this.#shared.clear();
-    for (const file of shared) if (file !== null) this.#table.release(file);
     for (const nid of this.#own.keys()) this.#leaveOwn(nid);
-    const own = [...this.#own.values()];
     this.#own.clear();
-    for (const file of own) this.#table.release(file);
+    let sliceStart = performance.now();
+    for (const file of files) {
+      if (file !== null) this.#table.release(file);
+      if (performance.now() - sliceStart <= SLICE_MS) continue;
+      await nextTurn();
+      sliceStart = performance.now();
+    }
     await this.image[Symbol.asyncDispose]();
   }
 }

@@ -21,15 +21,15 @@ export interface Backing {
  * mount under `<domain token>/<name>`. Files of images whose fingerprints are not believed have one of their own each.
  */
 export class DedupInode {
-  /** EROFS inodes that can supply the bytes: in the order in which they came. */
-  readonly backings: Backing[] = [];
   /** Files that are open through it. While there is one, `backingId` must stay what it is. */
   openFiles = 0;
   /** The images connection's number for this inode's file, once something has opened it. */
   backingId: BackingId | undefined;
   /** Set while the first open is under way, so that a second one waits instead of registering twice. */
   registering: Promise<BackingId> | undefined;
-  readonly #history = new CacheHistory();
+  #backings: Backing[] = [];
+  /** Undefined as long as nobody has opened it, which is true of nearly all. */
+  #history: CacheHistory | undefined;
 
   constructor(
     readonly node: NodeId,
@@ -42,6 +42,22 @@ export class DedupInode {
     readonly size: number,
   ) {}
 
+  /** EROFS inodes that can supply the bytes: in the order in which they came. */
+  get backings(): readonly Backing[] {
+    return this.#backings;
+  }
+
+  addBacking(backing: Backing): void {
+    // The first push to an empty array makes room for 17.
+    if (this.#backings.length === 0) this.#backings = [backing];
+    else this.#backings.push(backing);
+  }
+
+  removeBacking(backing: Backing): void {
+    const index = this.#backings.indexOf(backing);
+    if (index >= 0) this.#backings.splice(index, 1);
+  }
+
   /** Nobody has it open and no attached image holds it. */
   get unused(): boolean {
     return this.openFiles === 0 && this.backings.length === 0;
@@ -50,6 +66,7 @@ export class DedupInode {
   opened(backing: Backing): void {
     this.openFiles += 1;
     backing.openFiles += 1;
+    this.#history ??= new CacheHistory();
     backing.openedIn = this.#history.generation;
   }
 
@@ -60,7 +77,8 @@ export class DedupInode {
 
   /** Bytes were read into the cache. */
   pagesRead(offset: number, length: number): void {
-    if (this.#history.pagesRead(offset, length)) this.#countOpenFiles();
+    this.#history ??= new CacheHistory();
+    if (this.#history.pagesRead(offset, length)) this.#countOpenFiles(this.#history);
   }
 
   /**
@@ -68,15 +86,15 @@ export class DedupInode {
    * were it not shared. `cachedBytes`: what the kernel holds now.
    */
   users(cachedBytes: number): Backing[] {
+    if (this.#history === undefined) return [];
     const from = this.#history.countedFrom(cachedBytes);
-    if (cachedBytes === 0) this.#countOpenFiles();
+    if (cachedBytes === 0) this.#countOpenFiles(this.#history);
     return this.backings.filter(({ openedIn }) => openedIn !== undefined && openedIn >= from);
   }
 
   /** What is open goes on reading: it counts in the new generation too. */
-  #countOpenFiles(): void {
-    for (const backing of this.backings)
-      if (backing.openFiles > 0) backing.openedIn = this.#history.generation;
+  #countOpenFiles({ generation }: CacheHistory): void {
+    for (const backing of this.backings) if (backing.openFiles > 0) backing.openedIn = generation;
   }
 }
 

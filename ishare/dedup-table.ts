@@ -66,8 +66,7 @@ export class DedupTable {
 
   /** Drops a reference. */
   release({ inode, backing }: Reference): void {
-    const index = inode.backings.indexOf(backing);
-    if (index >= 0) inode.backings.splice(index, 1);
+    inode.removeBacking(backing);
     this.retireIfUnused(inode);
   }
 
@@ -134,7 +133,7 @@ export class DedupTable {
 
 function addBacking(inode: DedupInode, attachment: Attachment, nid: Nid): Reference {
   const backing: Backing = { attachment, nid, openedIn: undefined, openFiles: 0, distrusted: false };
-  inode.backings.push(backing);
+  inode.addBacking(backing);
   return { inode, backing };
 }
 

@@ -1,11 +1,9 @@
-import { CacheBudget } from '../erofs/cache-budget';
 import { Gate } from '../erofs/compression/gate';
 import type { PendingRequest } from '../fuse/session';
 import type { Nid } from '../erofs/brands';
-import { UnitHasher } from '../erofs/digests/unit-hasher';
 import { ErofsCorruptError } from '../erofs/errors';
-import { ErofsImage } from '../erofs/image';
 import { ROOT_NODE } from '../fuse/file-system';
+import { returnFreeMemory } from '../linux/free-memory';
 import { Attachment } from './attachment';
 import { BackingRegistry, MAX_OWN_CALLS } from './backing-registry';
 import { ClaimsRegistry } from './claims-registry';
@@ -14,6 +12,7 @@ import { DedupReader } from './dedup-reader';
 import type { DedupInode } from './dedup-inode';
 import { DedupTable } from './dedup-table';
 import { EngineMounts } from './engine-mounts';
+import { ImageOpener } from './image-opener';
 import { ImagesFileSystem } from './images-file-system';
 import type { TrustNews } from './image-trust';
 import {
@@ -25,8 +24,9 @@ import {
   type Measurement,
   type ServedFile,
 } from './inventory';
-import type { ImageAttachment, LayerAttachment, MergedLayers } from './layer-server';
+import type { LayerAttachment, MergedLayers } from './layer-server';
 import { MergedAttachment } from './merged-attachment';
+import { ScanQueue } from './scan-queue';
 import type { ServedImage } from './served-image';
 import { slowRequests } from './slow-requests';
 import type { SlowWork } from './slow-work';
@@ -68,8 +68,8 @@ export class Engine implements AsyncDisposable {
   readonly #options: EngineOptions;
   readonly #events: EngineEvents;
   readonly #log: LogSink;
-  readonly #budget: CacheBudget;
-  readonly #hasher = new UnitHasher();
+  readonly #opener: ImageOpener;
+  readonly #scans = new ScanQueue();
   readonly #table: DedupTable;
   readonly #claims = new ClaimsRegistry();
   readonly #images: ImagesFileSystem;
@@ -83,7 +83,7 @@ export class Engine implements AsyncDisposable {
     this.#options = options;
     this.#events = events;
     this.#log = events.log;
-    this.#budget = new CacheBudget(options.metadataCacheBytes);
+    this.#opener = new ImageOpener(options.metadataCacheBytes);
     this.#table = new DedupTable({
       made: (inode) => this.#backings?.adopt(inode),
       unused: (inode) => this.#forget(inode),
@@ -152,6 +152,8 @@ export class Engine implements AsyncDisposable {
    */
   async resume(): Promise<void> {
     const { journal, serving } = this.#running;
+    // Scans leave much behind that was needed once, and so many images are attached at a time at the start alone.
+    void this.#scanned().then(returnFreeMemory);
     if (serving) return;
     for (const record of [...journal.opens()]) {
       if (await this.#restored(() => this.#images.restoreOpen(record))) continue;
@@ -208,9 +210,13 @@ export class Engine implements AsyncDisposable {
   /** Opens an image and makes its tree reachable. Attaching again what is attached changes nothing. */
   async attach(layer: LayerAttachment): Promise<void> {
     if (this.#images.attachments.has(layer.attachmentId)) return;
+    await this.#scans.whileAttaching(() => this.#attach(layer));
+  }
+
+  async #attach(layer: LayerAttachment): Promise<void> {
     const claims = this.#claims.acquire(layer);
     try {
-      const image = await this.#openImage(layer);
+      const image = await this.#opener.open(layer);
       if (this.#images.attachments.has(layer.attachmentId)) {
         await image[Symbol.asyncDispose]();
         this.#claims.release(layer.imagePath);
@@ -240,7 +246,7 @@ export class Engine implements AsyncDisposable {
   async attachMerged(merged: MergedLayers): Promise<void> {
     const { served, attachments } = this.#images;
     if (served.has(merged.attachmentId)) return;
-    const image = await this.#openImage(merged);
+    const image = await this.#opener.open(merged);
     const layers = merged.layers.map((id) => attachments.get(id)).filter((layer) => layer !== undefined);
     if (served.has(merged.attachmentId) || layers.length < merged.layers.length) {
       await image[Symbol.asyncDispose]();
@@ -254,7 +260,7 @@ export class Engine implements AsyncDisposable {
 
   /** Takes the references of an image's files as far as they are believed. */
   #scan(attachment: Attachment): void {
-    attachment.startScan((error) => {
+    attachment.startScan(this.#scans, (error) => {
       this.#log('error', 'an image cannot be read whole', {
         image: attachment.layer.label,
         error: text(error),
@@ -342,13 +348,6 @@ export class Engine implements AsyncDisposable {
     return attachments;
   }
 
-  #openImage({ imagePath, digests }: ImageAttachment): Promise<ErofsImage> {
-    return ErofsImage.open(imagePath, {
-      budget: this.#budget,
-      ...(digests && { digests: { ...digests, hasher: this.#hasher } }),
-    });
-  }
-
   /** Requests served by operation, for each mount. */
   requestCounts(): { readonly images: Record<string, number>; readonly ishare: Record<string, number> } {
     const { imagesSession, ishareSession } = this.#running;
@@ -392,7 +391,7 @@ export class Engine implements AsyncDisposable {
   async #release(): Promise<void> {
     this.#mounts = undefined;
     for (const { image } of this.#images.served.values()) await image[Symbol.asyncDispose]();
-    await this.#hasher[Symbol.asyncDispose]();
+    await this.#opener[Symbol.asyncDispose]();
     for (const watch of Object.values(this.#slow)) watch[Symbol.dispose]();
   }
 }

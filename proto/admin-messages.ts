@@ -26,6 +26,8 @@ export interface StatusResponse {
   slow_calls_now: number;
   builds: BuildState[];
   builds_at_once: number;
+  builds_done: number;
+  builds_failed: number;
 }
 
 export interface BuildState {
@@ -37,6 +39,8 @@ export interface BuildState {
   total_inodes: number;
   bytes: number;
   total_bytes: number;
+  stage: string;
+  rate: number;
 }
 
 export interface OverviewRequest {

@@ -15,9 +15,11 @@ export interface BuiltImage {
 
 /** How far the making of an image is; totals are 0 as long as they are not known. */
 export interface LayerImageProgress {
+  /** The blob of a layer is read first. */
+  readonly stage: 'reading' | 'writing';
   readonly inodes: number;
   readonly totalInodes: number;
-  /** Bytes of file content. */
+  /** Bytes of the blob, then of file content. */
   readonly bytes: number;
   readonly totalBytes: number;
 }

@@ -22,6 +22,7 @@ import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
+import { forEachSnapshot, recoverDirectory } from './recovery';
 import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
 import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
 import type { SnapshotsOptions } from './snapshots-options';
@@ -30,7 +31,6 @@ import type { MetadataStore } from './store/metadata-store';
 import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 import { Trash } from './trash';
 import { unpackLayer, type UnpackRequest } from './layer-unpacking';
-import { discardUnfinishedUnpack } from './unpacked-image';
 
 const DEFAULT_LINGER_MS = 5_000;
 
@@ -95,7 +95,7 @@ export class Snapshots implements AsyncDisposable {
     const { key, name, labels } = request;
     if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
     const stored = storableLabels(labels);
-    await this.#showing(key, name, () =>
+    await this.#commits.run(key, name, () =>
       this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored })),
     );
   }
@@ -108,7 +108,7 @@ export class Snapshots implements AsyncDisposable {
   async unpack(request: UnpackRequest): Promise<LayerTar> {
     const place = { store: this.#store, paths: this.#paths, builder: this.#options.builder };
     return unpackLayer(place, request, (key, work) =>
-      this.#showing(key, request.blob.digest, () =>
+      this.#commits.run(key, request.blob.digest, () =>
         this.#locks.run([key], async () => {
           try {
             return await work({
@@ -127,6 +127,11 @@ export class Snapshots implements AsyncDisposable {
   /** Commits and layers being unpacked that are not done yet, in the order in which they came. */
   commitsUnderWay(): CommitUnderWay[] {
     return this.#commits.list();
+  }
+
+  /** Images of layers so far. */
+  get imagesMade(): { readonly done: number; readonly failed: number } {
+    return this.#commits;
   }
 
   /**
@@ -195,11 +200,13 @@ export class Snapshots implements AsyncDisposable {
     }
   }
 
-  /** Deletes files that no snapshot owns, and waits until all that was removed earlier is deleted too. */
+  /**
+   * Deletes files that no snapshot owns, and what was removed earlier and could not be deleted then. All of it is out of the
+   * way when this resolves, and deleted in the background: containerd has nothing to wait for.
+   */
   async cleanup(): Promise<void> {
     await this.#discardLeftovers();
     await this.#trash.recover();
-    await this.#trash.drained();
   }
 
   /** Forgets domains that were rotated away, as far as nothing is in them and no layer is attached there. */
@@ -220,18 +227,6 @@ export class Snapshots implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Does work on an active snapshot as a part of what is shown as under way; no two such may be about the same. */
-  async #showing<Result>(key: string, name: string, work: () => Promise<Result>): Promise<Result> {
-    if (this.#commits.has(key))
-      throw new FailedPreconditionError(`snapshot "${key}" is being unpacked or committed already`);
-    this.#commits.began(key, name);
-    try {
-      return await work();
-    } finally {
-      this.#commits.ended(key);
-    }
   }
 
   async #create(kind: typeof Kind.ACTIVE | typeof Kind.VIEW, request: NewSnapshotRequest): Promise<Mount[]> {
@@ -378,9 +373,9 @@ export class Snapshots implements AsyncDisposable {
     await this.#discardLeftovers();
     await this.#trash.recover();
     this.forgetRetiredDomains();
-    for (const snapshot of this.#store.snapshots.all()) {
-      await this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot));
-    }
+    await forEachSnapshot(this.#store.snapshots.all(), (snapshot) =>
+      this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot)),
+    );
   }
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
@@ -388,13 +383,7 @@ export class Snapshots implements AsyncDisposable {
       noteMissing(this.#store, this.#paths, this.#options.logger, snapshot.id);
       return;
     }
-    // A power failure may take directories that were never flushed; what they held is lost with them.
-    const root =
-      snapshot.parentId === undefined
-        ? undefined
-        : await this.#options.readLayerRoot(this.#paths.image(snapshot.parentId));
-    await makeSnapshotDirectories(this.#paths, snapshot, root);
+    await recoverDirectory(this.#paths, snapshot, this.#options.readLayerRoot);
     await this.#mountsOf(snapshot);
-    await discardUnfinishedUnpack(this.#paths, snapshot.id);
   }
 }

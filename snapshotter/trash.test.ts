@@ -62,6 +62,26 @@ test('what an earlier process left is deleted', async () => {
   expect(await readdir(bin)).toEqual([]);
 });
 
+test('what was mounted is deleted once it is not, however soon it is looked at again', async () => {
+  let asked: () => void = () => undefined;
+  let answer: (place: string | undefined) => void = () => undefined;
+  const looking = new Promise<void>((resolve) => (asked = resolve));
+  const answers = [new Promise<string | undefined>((resolve) => (answer = resolve)), undefined];
+  await using trash = disposable(
+    new Trash(bin, logger, async () => {
+      asked();
+      return await answers.shift();
+    }),
+  );
+  await plant(join(root, 'tree'));
+  await trash.it.discard(join(root, 'tree'));
+  await looking;
+  await trash.it.recover();
+  answer('/somewhere');
+  await trash.it.drained();
+  expect(await readdir(bin)).toEqual([]);
+});
+
 test('usage counts blocks and inodes of everything, whatever it is called, and hard links once', async () => {
   const tree = join(root, 'tree');
   await plant(tree);

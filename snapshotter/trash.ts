@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Logger } from 'winston';
 import { errorCode } from '../linux/errno';
+import { deleteTree } from './delete-tree';
 
 /** Where something in the trash is mounted, which its name says it was called before; undefined: nowhere. */
 export type MountOf = (path: string, name: string) => Promise<string | undefined>;
@@ -18,6 +19,10 @@ export class Trash {
   readonly #directory: string;
   readonly #logger: Logger;
   readonly #mountOf: MountOf;
+  /** What waits for its deletion, or is being deleted. */
+  readonly #queued = new Set<string>();
+  /** Those of them that were asked for once more. */
+  readonly #again = new Set<string>();
   #work: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -47,7 +52,8 @@ export class Trash {
 
   /** Resolves once everything that was discarded before this call is deleted, or was given up on. */
   async drained(): Promise<void> {
-    await this.#work;
+    // What was looked at too early is looked at once more.
+    for (let work; work !== this.#work;) await (work = this.#work);
   }
 
   /** Lets the deletion in progress end and leaves the rest for the next start. */
@@ -57,21 +63,37 @@ export class Trash {
   }
 
   #enqueue(path: string): void {
-    this.#work = this.#work.then(() => this.#delete(path));
+    if (this.#queued.has(path)) {
+      this.#again.add(path);
+      return;
+    }
+    this.#queued.add(path);
+    this.#work = this.#work.then(async () => {
+      this.#again.delete(path);
+      const stays = !(await this.#delete(path));
+      this.#queued.delete(path);
+      // It may have been unmounted while this was under way.
+      if (this.#again.delete(path) && stays) this.#enqueue(path);
+    });
   }
 
-  async #delete(path: string): Promise<void> {
-    if (this.#closed) return;
+  /** Resolves to whether it is gone. */
+  async #delete(path: string): Promise<boolean> {
+    if (this.#closed) return false;
     try {
       const place = await this.#mountOf(path, basename(path).slice(0, -(2 * SUFFIX_BYTES + 1)));
       if (place !== undefined) {
         this.#logger.info('what was removed is deleted once it is unmounted', { path, place });
-        return;
+        return false;
       }
-      await rm(path, { recursive: true, force: true });
+      if ((await lstat(path)).isDirectory()) await deleteTree(path);
+      else await unlink(path);
+      return true;
     } catch (error) {
+      if (errorCode(error) === 'ENOENT') return true;
       // It stays in the trash, where Cleanup and the next start try again.
       this.#logger.warn('cannot delete from the trash', { path, error });
+      return false;
     }
   }
 }

@@ -21,12 +21,11 @@ import type { LivePolicy } from './live-policy';
 export interface AdminSourcesParts {
   readonly config: Config;
   readonly store: MetadataStore;
-  readonly snapshots: Pick<Snapshots, 'forgetRetiredDomains'>;
+  readonly snapshots: Pick<Snapshots, 'commitsUnderWay' | 'forgetRetiredDomains' | 'imagesMade'>;
   readonly paths: Paths;
   readonly policy: LivePolicy;
   readonly verification: LayerVerification;
   readonly slowCalls: ReturnType<AdminSources['slowCalls']>;
-  readonly builds: AdminSources['builds'];
   readonly logger: Logger;
 }
 
@@ -41,7 +40,8 @@ export function adminSources(parts: AdminSourcesParts): AdminSources {
     passthroughAllowed: config.fuse.passthrough,
     reload: () => policy.reload(),
     slowCalls: () => parts.slowCalls,
-    builds: parts.builds,
+    builds: () => parts.snapshots.commitsUnderWay(),
+    imagesMade: () => parts.snapshots.imagesMade,
     buildsAtOnce: config.build.workers,
     containers: () => containers(store),
     snapshots: () => allOf(store).length,

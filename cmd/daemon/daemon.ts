@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Server } from '@grpc/grpc-js';
 import type { Logger } from 'winston';
 import type { Config } from '../../config/schema';
@@ -44,6 +45,12 @@ const LEAST_AGE_OF_BUILD_THREADS = 600_000;
 /** For about a million entries of a chain, which no image has by honest means. */
 const MERGING_HEAP_MIB = 1024;
 
+/** The thread that is to serve the mounts, not used yet, and who is told when it ends unasked. */
+export interface EngineThreadUse {
+  readonly thread: Worker;
+  readonly onCrash: (error: Error) => void;
+}
+
 /** Everything that runs in the daemon, started in order and stopped in the opposite one. */
 export class Daemon implements AsyncDisposable {
   readonly #resources: ResourceStack;
@@ -53,14 +60,13 @@ export class Daemon implements AsyncDisposable {
   }
 
   /**
-   * Starts serving; the snapshots socket appears last. Where a step fails, the steps before it are undone. `onCrash`
-   * is told when the thread that serves the mounts ends unasked.
+   * Starts serving; the snapshots socket appears last. Where a step fails, the steps before it are undone.
    */
   static async start(
     config: Config,
     policy: LivePolicy,
     logger: Logger,
-    onCrash: (error: Error) => void,
+    { thread, onCrash }: EngineThreadUse,
   ): Promise<Daemon> {
     await using resources = new ResourceStack();
     const { root, state } = await takeDirectories(config, resources, logger);
@@ -69,11 +75,15 @@ export class Daemon implements AsyncDisposable {
     const log: LogSink = (level, message, details) => logger.log(level, message, details);
     const paths = new Paths(root);
     const store = resources.use(openStore(paths.database));
-    const engine = await EngineClient.start(engineOptions(config, imagesDirectory), {
-      log,
-      onLost: onCrash,
-      onDamage: (imagePath, problem) => noteDamage(store, logger, imagePath, problem),
-    });
+    const engine = await EngineClient.start(
+      engineOptions(config, imagesDirectory),
+      {
+        log,
+        onLost: onCrash,
+        onDamage: (imagePath, problem) => noteDamage(store, logger, imagePath, problem),
+      },
+      thread,
+    );
     resources.defer(() => stopEngine(engine, [imagesDirectory, root], logger));
     const builder = resources.use(
       new ImageBuilder({
@@ -123,7 +133,6 @@ export class Daemon implements AsyncDisposable {
           policy,
           verification,
           slowCalls: calls,
-          builds: () => snapshots.commitsUnderWay(),
           logger,
         }),
         log,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { colors } from '../colors';
 import type { StatusResponse } from '../../proto/admin-messages';
+import { buildLines } from './build-lines';
 import { formatBytes, formatFacts, print, printJson } from './output';
 import { askDaemon, withDaemonOptions, type DaemonOptions } from './shared-options';
 
@@ -39,7 +40,7 @@ function describe(status: StatusResponse): string {
   ]);
 }
 
-/** A line while layers are being committed. */
+/** Lines while layers are being committed. */
 function builds({ builds, builds_at_once }: StatusResponse): [string, string][] {
   if (builds.length === 0) return [];
   const running = builds.filter(({ running }) => running);
@@ -53,6 +54,7 @@ function builds({ builds, builds_at_once }: StatusResponse): [string, string][] 
       `${running.length} of ${builds_at_once} at once, ${waiting} waiting, the oldest for ${duration(oldest)}; ` +
         `${formatBytes(done)} of ${formatBytes(all)} written`,
     ],
+    ...buildLines(builds, builds_at_once).map((line): [string, string] => ['', line]),
   ];
 }
 

@@ -59,6 +59,7 @@ async function statusOf(
 ): Promise<StatusResponse> {
   const { passthrough, openFiles, backingIds, requests, slowRequests } = await engine.state();
   const slowCalls = sources.slowCalls();
+  const { done, failed } = sources.imagesMade();
   const { version, root, state, address, passthroughAllowed } = sources;
   return {
     version,
@@ -87,15 +88,19 @@ async function statusOf(
     slow_calls_now: slowCalls.slow,
     builds: sources.builds().map(buildState),
     builds_at_once: sources.buildsAtOnce,
+    builds_done: done,
+    builds_failed: failed,
   };
 }
 
-function buildState({ key, name, building, seconds, progress }: LayerBuild): BuildState {
-  const { inodes, totalInodes, bytes, totalBytes } = progress;
+function buildState({ key, name, building, seconds, progress, rate }: LayerBuild): BuildState {
   return {
-    ...{ key, name, seconds, inodes, bytes },
+    ...{ key, name, seconds, rate },
     running: building,
-    total_inodes: totalInodes,
-    total_bytes: totalBytes,
+    stage: progress?.stage ?? '',
+    inodes: progress?.inodes ?? 0,
+    total_inodes: progress?.totalInodes ?? 0,
+    bytes: progress?.bytes ?? 0,
+    total_bytes: progress?.totalBytes ?? 0,
   };
 }

@@ -61,12 +61,18 @@ export interface LayerBuild {
   readonly name: string;
   readonly building: boolean;
   readonly seconds: number;
-  readonly progress: {
-    readonly inodes: number;
-    readonly totalInodes: number;
-    readonly bytes: number;
-    readonly totalBytes: number;
-  };
+  /** Undefined as long as nothing is known. */
+  readonly progress:
+    | {
+        readonly stage: 'reading' | 'writing';
+        readonly inodes: number;
+        readonly totalInodes: number;
+        readonly bytes: number;
+        readonly totalBytes: number;
+      }
+    | undefined;
+  /** Bytes a second in this stage. */
+  readonly rate: number;
 }
 
 /** What the admin service asks of the rest of the daemon. */
@@ -85,6 +91,8 @@ export interface AdminSources {
   slowCalls(): { readonly noticed: number; readonly slow: number };
   /** In the order in which they came. */
   builds(): readonly LayerBuild[];
+  /** Images of layers that were made so far, and those whose making failed or was given up. */
+  imagesMade(): { readonly done: number; readonly failed: number };
   /** Images that are made at the same time. */
   readonly buildsAtOnce: number;
   /** Number of snapshots of all kinds. */

@@ -1,5 +1,4 @@
-import path from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 // The native library must be loaded in this thread too: were the FUSE thread its only user, it would be unloaded at that
 // thread's end, before libuv has called it back for the last time.
 import '../../linux/libc';
@@ -10,6 +9,7 @@ import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inv
 import type { ImageAttachment, LayerAttachment, LayerServer, MergedLayers } from '../layer-server';
 import { assertThreadPoolSuffices } from '../thread-pool';
 import { NO_DOMAIN_TOKEN } from '../top-directories';
+import { beginEngineThread } from './engine-thread';
 import type { EngineCallName, EngineCalls, EngineMessage, EngineState, TransferredError } from './messages';
 
 /** A failure in the thread that serves /dev/fuse, with the name and code that it had there. */
@@ -40,14 +40,10 @@ export class EngineClient implements LayerServer, AsyncDisposable {
   #failure: Error | undefined;
   #stopping = false;
 
-  private constructor(options: EngineOptions, events: EngineEvents) {
+  private constructor(options: EngineOptions, events: EngineEvents, worker: Worker) {
     this.#options = options;
-    this.#worker = new Worker(path.join(__dirname, 'entry.js'), {
-      workerData: options,
-      name: 'fuse',
-      // Descriptors are opened and closed by native calls too, which Node's own book-keeping does not see.
-      trackUnmanagedFds: false,
-    });
+    this.#worker = worker;
+    this.#worker.ref();
     this.#worker.on('message', (message: EngineMessage) => {
       switch (message.kind) {
         case 'lost':
@@ -74,12 +70,16 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     });
   }
 
-  /** Starts the thread and mounts. `onLost` is told too when the thread ends unasked. */
-  static async start(options: EngineOptions, events: EngineEvents): Promise<EngineClient> {
+  /** Mounts, in a thread that has not been used yet. `onLost` is told too when the thread ends unasked. */
+  static async start(
+    options: EngineOptions,
+    events: EngineEvents,
+    thread = beginEngineThread(),
+  ): Promise<EngineClient> {
     assertThreadPoolSuffices();
-    const client = new EngineClient(options, events);
+    const client = new EngineClient(options, events, thread);
     try {
-      await client.#call('start', undefined);
+      await client.#call('start', options);
       return client;
     } catch (error) {
       client.#stopping = true;

@@ -1,16 +1,9 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { errorCode } from '../../linux/errno';
 import { makeRealtime, THIS_THREAD } from '../../linux/realtime';
 import { Engine } from '../engine';
 import type { ImageAttachment } from '../layer-server';
-import type {
-  EngineCalls,
-  EngineMessage,
-  EngineRequest,
-  EngineState,
-  EngineWorkerData,
-  TransferredError,
-} from './messages';
+import type { EngineCalls, EngineMessage, EngineRequest, EngineState, TransferredError } from './messages';
 
 /** The thread that serves /dev/fuse: an engine, driven by messages from the main thread. */
 const port = parentPort;
@@ -56,8 +49,8 @@ function runBeforeOthers(): void {
 async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['name']]['result']> {
   switch (request.name) {
     case 'start':
-      if ((workerData as EngineWorkerData).realtime) runBeforeOthers();
-      engine = await Engine.start(workerData as EngineWorkerData, {
+      if (request.argument.realtime) runBeforeOthers();
+      engine = await Engine.start(request.argument, {
         log: (level, message, details) => send({ kind: 'log', level, message, details }),
         onLost: (error) => send({ kind: 'lost', error: transferred(error) }),
         onDamage: (imagePath, problem) => send({ kind: 'damage', imagePath, problem }),

@@ -4,9 +4,6 @@ import type { TrustNews } from '../image-trust';
 import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inventory';
 import type { LayerAttachment, MergedLayers } from '../layer-server';
 
-/** What the thread that serves /dev/fuse is told at its start. */
-export type EngineWorkerData = EngineOptions;
-
 export interface EngineState {
   readonly passthrough: boolean;
   /** Whether mounts of an earlier daemon were taken over. */
@@ -23,7 +20,7 @@ export interface EngineState {
 
 /** The calls that the main thread makes, by name: argument and result. */
 export interface EngineCalls {
-  start: { argument: undefined; result: EngineState };
+  start: { argument: EngineOptions; result: EngineState };
   attach: { argument: LayerAttachment; result: undefined };
   attachMerged: { argument: MergedLayers; result: undefined };
   detach: { argument: number; result: undefined };

@@ -65,6 +65,11 @@ test('layers that wait for their images are listed, and a client that goes away 
     ),
   );
 
+  for (const command of ['status', 'top'])
+    await eventually(`${command} says how fast it goes`, async () =>
+      /large: [\d.]+ [KM]iB of 100\.0 MiB \(\d+ %\) written, [\d.]+ \S+\/s/.test(await ishare.text(command)),
+    );
+
   given.call.cancel();
   expect(await given.code).toBe(status.CANCELLED);
   await eventually('it does not wait any more', async () => !(await builds()).includes('given up: waits'));
@@ -80,4 +85,6 @@ test('layers that wait for their images are listed, and a client that goes away 
     'patient',
   ]);
   await client.commit('given up', 'active given up');
+  // What was taken out of the queue was never begun.
+  expect(await ishare.status()).toMatchObject({ builds_done: 2, builds_failed: 1 });
 });

@@ -9,7 +9,7 @@ import type { UnpackRequest } from '../../snapshotter/layer-unpacking';
 import { arm, disarm } from './fault-points';
 import { openSnapshots, watchTransactions, type OpenedSnapshots } from './faulty-snapshots';
 import { unpackRequest, writeLayerFile } from './layer-file';
-import { brokenInvariants } from './snapshots-invariants';
+import { brokenInvariants, trashEmptied } from './snapshots-invariants';
 
 /** What became of one call in which one operation failed. */
 export interface FailedCall {
@@ -131,6 +131,7 @@ async function failEverywhere(root: string, fault: ErrnoName, lasting: boolean):
       number += 1;
       await make(opened, number);
       await snapshots.cleanup();
+      await trashEmptied(paths);
       arm(plan, { point, fault, lasting });
       let failure: unknown;
       await run(opened, number).catch((error: unknown) => (failure = error));

@@ -1,6 +1,7 @@
 import { arm, disarm } from './fault-points';
 import { openSnapshots, watchTransactions } from './faulty-snapshots';
 import { unpackRequest, type LayerFile } from './layer-file';
+import { trashEmptied } from './snapshots-invariants';
 
 /**
  * A process that commits the snapshot `key` as `done` and is killed at one point of it. Arguments: the root directory, the
@@ -16,6 +17,7 @@ async function commit(root: string, point: number, layer: LayerFile | undefined)
   if (layer !== undefined) await opened.snapshots.unpack(unpackRequest(layer, mounts));
   await opened.snapshots.commit({ key: 'key', name: 'done', labels: {} });
   await opened.snapshots.cleanup();
+  await trashEmptied(opened.paths);
   disarm(plan);
 }
 

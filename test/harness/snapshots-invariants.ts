@@ -1,11 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
+import { eventually } from '../../linux/testing/eventually';
 import { Kind } from '../../proto/snapshots';
 import type { Paths } from '../../snapshotter/paths';
 import type { MetadataStore } from '../../snapshotter/store/metadata-store';
 
 /**
  * What must hold of a root directory when no call is in progress and clean-up has run: every snapshot has its files and
- * every file its snapshot. Returns what does not hold.
+ * every file its snapshot, and before long the trash is empty. Returns what does not hold.
  */
 export async function brokenInvariants(paths: Paths, store: MetadataStore): Promise<string[]> {
   const broken: string[] = [];
@@ -29,6 +30,12 @@ export async function brokenInvariants(paths: Paths, store: MetadataStore): Prom
   }
   broken.push(...Array.from(images, (name) => `image ${name} is nobody's`));
   broken.push(...Array.from(directories, (name) => `directory ${name} is nobody's`));
+  await trashEmptied(paths).catch(() => undefined);
   broken.push(...(await readdir(paths.trash)).map((name) => `${name} is left in the trash`));
   return broken;
+}
+
+/** Resolves once what was removed is deleted. */
+export async function trashEmptied({ trash }: Paths): Promise<void> {
+  await eventually('the trash is empty', async () => (await readdir(trash)).length === 0);
 }

@@ -1,6 +1,7 @@
 import type { OverviewResponse, StatusResponse } from '../../../proto/admin-messages';
 import { colors } from '../../colors';
 import { visibleText } from '../../visible-text';
+import { buildLines } from '../build-lines';
 import { formatBytes } from '../output';
 import { duration } from '../status';
 import { requestRates } from './request-rates';
@@ -20,7 +21,10 @@ export interface Frame {
   readonly rows: number;
 }
 
-/** Lines above the rows of the table: four of the header, one that is empty, and the titles of columns. */
+/** Layers that are told of one by one. */
+const BUILDS_SHOWN = 4;
+
+/** Lines above the rows of the table while no layer is being made: four of the header, an empty one, and titles of columns. */
 export const HEAD_LINES = 6;
 
 /** The picture as text. */
@@ -28,6 +32,7 @@ export function frameText({ overview, previous, problem, view, sort, rows }: Fra
   const notice = problem === undefined ? [] : [colors.yellow(visibleText(problem))];
   if (overview === undefined) return notice.join('\n');
   const { status } = overview;
+  const builds = buildLines(status.builds, BUILDS_SHOWN).map((line) => `  ${line}`);
   const { images, ishare } = requestRates(status, previous?.status);
   return [
     `${colors.bold('ishare top')}: pid ${status.pid}, up ${duration(status.uptime_seconds)}, sharing is ${status.sharing}`,
@@ -43,9 +48,10 @@ export function frameText({ overview, previous, problem, view, sort, rows }: Fra
       `memory of the daemon ${formatBytes(status.rss_bytes)}`,
       ...buildsText(status),
     ].join('; '),
+    ...builds,
     notice[0] ?? `${view} by ${sort}`,
     '',
-    views[view](overview, sort, rows),
+    views[view](overview, sort, Math.max(1, rows - builds.length)),
   ].join('\n');
 }
 

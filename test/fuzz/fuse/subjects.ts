@@ -11,6 +11,7 @@ import type { Wishes } from '../../../fuse/negotiation';
 import { MemoryFileSystem } from '../../../fuse/testing/memory-file-system';
 import { CACHING } from '../../../fuse/testing/served-mount';
 import { Attachment } from '../../../ishare/attachment';
+import { ScanQueue } from '../../../ishare/scan-queue';
 import { ClaimsRegistry } from '../../../ishare/claims-registry';
 import { DedupFileSystem } from '../../../ishare/dedup-file-system';
 import { DedupTable } from '../../../ishare/dedup-table';
@@ -88,7 +89,7 @@ async function attached(
       ownInodeLeft: () => undefined,
     });
     images.add(attachment);
-    attachment.startScan(unexpected);
+    attachment.startScan(new ScanQueue(), unexpected);
     await attachment.scanned;
   }
   const dedup = new DedupFileSystem(table, (_inode, _backing, error) => unexpected(error));

@@ -1,0 +1,72 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ScanQueue, type Scan } from './scan-queue';
+
+const NEVER = new Promise<void>(() => undefined);
+
+function scan(name: string, log: string[], unwanted = NEVER): Scan {
+  return {
+    unwanted,
+    run: async (breathe) => {
+      log.push(`${name} begins`);
+      await breathe();
+      log.push(`${name} ends`);
+    },
+  };
+}
+
+async function someTurns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
+}
+
+test('scans come one after the other', async () => {
+  const queue = new ScanQueue();
+  const log: string[] = [];
+  await Promise.all([queue.run(scan('a', log)), queue.run(scan('b', log))]);
+  expect(log).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
+});
+
+test('a scan that fails does not keep the next one from its turn', async () => {
+  const queue = new ScanQueue();
+  const log: string[] = [];
+  const failing = queue.run({ unwanted: NEVER, run: () => Promise.reject(new Error('unreadable')) });
+  const next = queue.run(scan('b', log));
+  await expect(failing).rejects.toThrow('unreadable');
+  await next;
+  expect(log).toEqual(['b begins', 'b ends']);
+});
+
+test('scans neither begin nor go on while an image is being attached', async () => {
+  const queue = new ScanQueue();
+  const log: string[] = [];
+  let attached: () => void = () => undefined;
+  const underWay = new Promise<void>((resolve) => (attached = resolve));
+  const running = queue.run({
+    unwanted: NEVER,
+    run: async (breathe) => {
+      log.push('begins');
+      const attaching = queue.whileAttaching(() => underWay);
+      await breathe();
+      log.push('goes on');
+      await attaching;
+    },
+  });
+  const waiting = queue.run(scan('b', log));
+  await someTurns();
+  expect(log).toEqual(['begins']);
+  attached();
+  await Promise.all([running, waiting]);
+  expect(log).toEqual(['begins', 'goes on', 'b begins', 'b ends']);
+});
+
+test('a scan that is not wanted any more waits neither for others nor for what is being attached', async () => {
+  const queue = new ScanQueue();
+  const log: string[] = [];
+  void queue.whileAttaching(() => NEVER);
+  void queue.run(scan('a', log));
+  let leave: () => void = () => undefined;
+  const unwanted = new Promise<void>((resolve) => (leave = resolve));
+  const scanned = queue.run(scan('b', log, unwanted));
+  leave();
+  await scanned;
+  expect(log).toEqual(['b begins', 'b ends']);
+});

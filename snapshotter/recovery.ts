@@ -1,0 +1,54 @@
+import { readdir } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Gate } from '../erofs/compression/gate';
+import { errorCode } from '../linux/errno';
+import { Kind } from '../proto/snapshots';
+import type { ReadLayerRoot } from './image-building';
+import type { Paths } from './paths';
+import { makeSnapshotDirectories } from './snapshot-directories';
+import type { Snapshot } from './store/snapshot-table';
+import { discardUnfinishedUnpack } from './unpacked-image';
+
+/** Snapshots that are looked at side by side: each waits for the disk and for the thread that attaches images. */
+const AT_ONCE = 16;
+
+/** Does the work for every snapshot, several at a time. */
+export async function forEachSnapshot(
+  snapshots: Iterable<Snapshot>,
+  work: (snapshot: Snapshot) => Promise<void>,
+): Promise<void> {
+  const gate = new Gate(AT_ONCE);
+  await Promise.all(Array.from(snapshots, (snapshot) => gate.run(() => work(snapshot))));
+}
+
+/**
+ * Brings the directory of an active snapshot or view into order after whatever happened: what is missing is made, and what an
+ * unpacking left that did not come to its end is removed.
+ */
+export async function recoverDirectory(
+  paths: Paths,
+  snapshot: Snapshot,
+  readLayerRoot: ReadLayerRoot,
+): Promise<void> {
+  const { id, kind, parentId } = snapshot;
+  const names = await namesIn(paths.snapshot(id));
+  const wanted = (kind === Kind.ACTIVE ? [paths.upper(id), paths.work(id)] : [paths.upper(id)]).map((path) =>
+    basename(path),
+  );
+  // A power failure may take directories that were never flushed; what they held is lost with them.
+  if (!wanted.every((name) => names.includes(name))) {
+    const root = parentId === undefined ? undefined : await readLayerRoot(paths.image(parentId));
+    await makeSnapshotDirectories(paths, snapshot, root);
+  }
+  // Nothing else is there of nearly all.
+  if (names.length > wanted.length) await discardUnfinishedUnpack(paths, id);
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
