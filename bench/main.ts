@@ -29,7 +29,7 @@ interface Flags {
 }
 
 const RUNS = 5;
-const QUICK_RUNS = 3;
+const QUICK_RUNS = 2;
 
 function flags(): Flags {
   return new Command('bench')

@@ -3,6 +3,7 @@ import type { LayerServer } from '../ishare/layer-server';
 import type { Labels } from '../proto/snapshots';
 import { LayerUses, type LayerUsesOptions } from './layer-uses';
 import { MergedImages, type MergedImagesOptions } from './merged-images';
+import { MergingAhead } from './merging-ahead';
 import { lowerLayersOf, type LayerOptions, type LowerLayers } from './snapshot-layers';
 import { becomesLayer } from './snapshot-purpose';
 import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
@@ -10,6 +11,10 @@ import type { Lower, Snapshot, SnapshotId } from './store/snapshot-table';
 export interface ChainsOptions extends MergedImagesOptions, LayerUsesOptions {
   readonly layerServer: LayerServer;
   readonly layers: LayerOptions;
+  /** See MergingAhead; nothing is merged ahead where it is left out. */
+  readonly mergeAheadMs?: number | undefined;
+  /** See MergingAheadOptions. */
+  readonly layersComing: () => boolean;
   readonly logger: Logger;
 }
 
@@ -19,11 +24,16 @@ export class ChainsInUse {
   readonly #uses: LayerUses;
   /** Undefined: the layer server cannot serve any. */
   readonly #merged: MergedImages | undefined;
+  readonly #ahead: MergingAhead | undefined;
 
   constructor(options: ChainsOptions) {
     this.#options = options;
     this.#uses = new LayerUses(options.layerServer, options);
-    this.#merged = options.layerServer.attachMerged === undefined ? undefined : new MergedImages(options);
+    const merged = options.layerServer.attachMerged === undefined ? undefined : new MergedImages(options);
+    this.#merged = merged;
+    const { mergeAheadMs: patienceMs } = options;
+    if (merged !== undefined && patienceMs !== undefined)
+      this.#ahead = new MergingAhead({ ...options, patienceMs, merge: (top) => merged.ensure(top) });
   }
 
   /** What a new snapshot on `parent` shall lie above; the merged image is there then. Rejects as MergedImages does. */
@@ -33,6 +43,11 @@ export class ChainsInUse {
   ): Promise<Lower> {
     if (this.#merged === undefined || becomesLayer(request)) return 'layers';
     return (await this.#merged.ensure(parent)) ? 'merged' : 'layers';
+  }
+
+  /** A layer was committed: if it is the last one of an image, something may soon run from its chain. */
+  committed(request: { readonly key: string; readonly labels: Readonly<Labels> }, id: SnapshotId): void {
+    if (becomesLayer(request)) this.#ahead?.committed(id);
   }
 
   /** Gives numbers to all that a snapshot lies above. To be called within a transaction; throws where none are left. */
@@ -61,7 +76,8 @@ export class ChainsInUse {
     return this.#uses.attached();
   }
 
-  close(): Promise<void> {
-    return this.#uses.close();
+  async close(): Promise<void> {
+    await this.#ahead?.[Symbol.asyncDispose]();
+    await this.#uses.close();
   }
 }

@@ -14,6 +14,8 @@ export interface SnapshotsOptions {
   readonly builder: LayerImageBuilder;
   /** For images of merged metadata, which somebody waits for who wants to run something; `builder` where it is left out. */
   readonly mergingBuilder?: LayerImageBuilder;
+  /** How long after the last layer of an image its merged metadata is made (ms); only when it is needed, where this is left out. */
+  readonly mergeAheadMs?: number;
   readonly layerServer: LayerServer;
   readonly readLayerRoot: ReadLayerRoot;
   /** The domain that a new active snapshot or view on a committed one belongs to. */

@@ -62,6 +62,7 @@ export class Snapshots implements AsyncDisposable {
       builder: options.mergingBuilder ?? options.builder,
       layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
       busy: this.#busy,
+      layersComing: () => this.#commits.list().length > 0,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       onDetached: () => this.forgetRetiredDomains(),
     });
@@ -340,6 +341,7 @@ export class Snapshots implements AsyncDisposable {
       this.#busy.delete(id);
     }
     this.#chains.release(id);
+    this.#chains.committed({ key: request.key, labels: snapshot.labels }, id);
     this.#options.onCommitted?.(id);
     await this.#discardDirectory(snapshot);
     await this.#warnOnFailure('cannot repair a damaged image', request.name, () =>

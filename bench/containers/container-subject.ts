@@ -1,13 +1,17 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'smol-toml';
-import { PrivateContainerd } from '../../scripts/containerd/private-containerd';
+import { containerdPlaces, PrivateContainerd } from '../../scripts/containerd/private-containerd';
 import { PrivateSnapshotter } from '../../scripts/containerd/private-snapshotter';
 import { shimsOf } from '../../scripts/containerd/shims';
 import { descendantsOf } from '../../scripts/process/process-table';
 import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
+import { Paths } from '../../snapshotter/paths';
 import type { Encoding } from '../images/image-store';
 import type { Tools } from '../tool/tools';
+
+const DELETION_STEP_MS = 50;
 
 /** A snapshotter to run containers with. */
 export interface ContainerSubject {
@@ -63,15 +67,21 @@ export class ContainerPlace implements AsyncDisposable {
     configuration?: object,
   ): Promise<ContainerPlace> {
     const directory = await TemporaryDirectory.create('bench-c');
+    const containerdDirectory = join(directory.path, 'c');
+    const { socket, content } = containerdPlaces(containerdDirectory);
     let daemon: PrivateSnapshotter | undefined;
     try {
       if (configuration !== undefined) {
         daemon = await PrivateSnapshotter.start({
           directory: join(directory.path, 's'),
-          configuration: stringify(configuration),
+          configuration: stringify({
+            ...configuration,
+            containerd: { address: socket, content_root: content },
+          }),
           signal,
         });
       }
+      const unpacksItself = tools.containerd2 !== undefined;
       const programs = join(directory.path, 'programs');
       await mkdir(programs);
       const mkfs = tools.find('erofs-utils', 'mkfs.erofs');
@@ -80,9 +90,9 @@ export class ContainerPlace implements AsyncDisposable {
         await writeFile(join(programs, 'mkfs.erofs'), `#!/bin/sh\nexec ${command} "$@"\n`, { mode: 0o755 });
       }
       const containerd = await PrivateContainerd.start({
-        directory: join(directory.path, 'c'),
+        directory: containerdDirectory,
         binaryDirectory: tools.containerd2,
-        proxies: daemon === undefined ? [] : [{ name: snapshotter, socket: daemon.socket }],
+        proxies: daemon === undefined ? [] : [{ name: snapshotter, socket: daemon.socket, unpacksItself }],
         unpackForErofs: snapshotter === 'erofs',
         programs,
         signal,
@@ -112,6 +122,13 @@ export class ContainerPlace implements AsyncDisposable {
       this.daemon?.root ??
       join(this.containerd.directory, 'root', `io.containerd.snapshotter.v1.${this.snapshotter}`)
     );
+  }
+
+  /** Resolves once our daemon has deleted what was removed: it does so in the background. */
+  async deletedAll(signal: AbortSignal): Promise<void> {
+    if (this.daemon === undefined) return;
+    const { trash } = new Paths(this.daemon.root);
+    while ((await readdir(trash)).length > 0) await sleep(DELETION_STEP_MS, undefined, { signal });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -67,6 +67,7 @@ async function measure(
       'bytes',
       peaks.reduce((sum, peak) => sum + peak, 0),
     );
+    await place.deletedAll(context.signal);
     record(`import, ${what}`, 'disk', 'bytes', await diskUse(place.snapshotDirectory));
   }
 

@@ -42,6 +42,9 @@ const MIB = 2 ** 20;
 /** Six in an hour are no leak to speak of (ms). */
 const LEAST_AGE_OF_BUILD_THREADS = 600_000;
 
+/** Whoever unpacks an image begins with its next layer within some ms (ms). */
+const MERGE_AHEAD = 500;
+
 /** For about a million entries of a chain, which no image has by honest means. */
 const MERGING_HEAP_MIB = 1024;
 
@@ -105,6 +108,7 @@ export class Daemon implements AsyncDisposable {
         paths,
         builder,
         mergingBuilder,
+        mergeAheadMs: MERGE_AHEAD,
         layerServer: engine,
         readLayerRoot,
         domainFor: (request) => policy.decide(request),

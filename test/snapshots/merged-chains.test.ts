@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import SqliteDatabase from 'better-sqlite3';
 import { ImageBuilder } from '../../erofs/build-worker';
@@ -22,6 +23,7 @@ import { NotFoundError, toGrpcFailure } from '../../snapshotter/errors';
 import type { LayerImageBuilder } from '../../snapshotter/image-building';
 import type { SnapshotId } from '../../snapshotter/store/snapshot-table';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
+import { eventually } from '../../linux/testing/eventually';
 import { LONG } from '../../linux/testing/long-trials';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
@@ -37,6 +39,8 @@ let builder: ImageBuilder;
 let merges: number;
 /** Runs before each of them. */
 let beforeMerge: () => Promise<void>;
+/** Runs before each layer is built. */
+let beforeBuild: () => Promise<void>;
 let opened: OpenedSnapshots;
 
 const watched: LayerImageBuilder = {
@@ -44,6 +48,8 @@ const watched: LayerImageBuilder = {
     if ('layers' in request.source) {
       merges += 1;
       await beforeMerge();
+    } else {
+      await beforeBuild();
     }
     return builder.build(request);
   },
@@ -54,6 +60,7 @@ beforeEach(async () => {
   builder = new ImageBuilder({ concurrency: 1 });
   merges = 0;
   beforeMerge = () => Promise.resolve();
+  beforeBuild = () => Promise.resolve();
   opened = await openSnapshots(scratch.in('root'), { builder: watched });
 });
 
@@ -99,6 +106,61 @@ test('a container has one lower directory, and its image is built once, for the 
       .filter((name) => name.includes('merged'))
       .sort(),
   ).toEqual([`${idOf('5')}.merged.digests`, `${idOf('5')}.merged.erofs`]);
+});
+
+describe('where chains are merged ahead', () => {
+  beforeEach(async () => {
+    await opened[Symbol.asyncDispose]();
+    opened = await openSnapshots(scratch.in('root'), { builder: watched, mergeAheadMs: 100 });
+  });
+
+  test('the image is there before anything runs, of the whole chain alone', async () => {
+    const { snapshots, store, paths } = opened;
+    await commitChain(4);
+    await eventually(
+      'the chain is merged',
+      () => store.mergedImages.find(store.snapshots.find('4')!.id) !== undefined,
+    );
+    expect(merges).toBe(1);
+    expect(lowerOf(await snapshots.prepare({ key: 'container', parent: '4', labels: {} })).length).toBe(1);
+    expect(merges).toBe(1);
+    expect(await brokenInvariants(paths, store)).toEqual([]);
+  });
+
+  test('it waits for layers that are still being made, whatever they lie above', async () => {
+    const { snapshots, store, paths } = opened;
+    const key = 'default/9/extract-1-y sha256:9';
+    await snapshots.prepare({ key, parent: '', labels: {} });
+    await writeFile(join(paths.upper(store.snapshots.find(key)!.id), 'file'), 'content');
+    beforeBuild = () => {
+      beforeBuild = () => Promise.resolve();
+      return sleep(600);
+    };
+    const slow = snapshots.commit({ key, name: 'other', labels: {} });
+    await commitChain(2);
+    const late = `default/9/extract-1-x sha256:3`;
+    await sleep(250);
+    expect(merges).toBe(0);
+    await snapshots.prepare({ key: late, parent: '2', labels: {} });
+    await slow;
+    await snapshots.commit({ key: late, name: '3', labels: {} });
+    await eventually(
+      'the chain is merged',
+      () => store.mergedImages.find(store.snapshots.find('3')!.id) !== undefined,
+    );
+    expect(merges).toBe(1);
+  });
+
+  test("a failure is nobody's, and the one who wants to run something tries again", async () => {
+    beforeMerge = () => Promise.reject(new Error('disk on fire'));
+    await commitChain(2);
+    await eventually('it was tried', () => merges === 1);
+    beforeMerge = () => Promise.resolve();
+    expect(
+      lowerOf(await opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} })).length,
+    ).toBe(1);
+    expect(merges).toBe(2);
+  });
 });
 
 test.each([

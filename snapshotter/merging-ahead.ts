@@ -1,0 +1,65 @@
+import type { Logger } from 'winston';
+import type { MetadataStore } from './store/metadata-store';
+import type { Snapshot, SnapshotId } from './store/snapshot-table';
+
+export interface MergingAheadOptions {
+  readonly store: Pick<MetadataStore, 'snapshots' | 'transaction'>;
+  /** Makes the image of the merged metadata of a chain. */
+  readonly merge: (top: Snapshot) => Promise<unknown>;
+  /** How long nothing may have come to lie above a layer for it to be the topmost of its image, in ms. */
+  readonly patienceMs: number;
+  /** Whether layers are being unpacked or committed: one of them may be next, where layers of an image come side by side. */
+  readonly layersComing: () => boolean;
+  readonly logger: Logger;
+}
+
+/**
+ * Merges the chain below a layer soon after its commit, so that the first container does not wait for it. Whoever unpacks an
+ * image prepares the next layer at once; only above the last one nothing comes.
+ */
+export class MergingAhead implements AsyncDisposable {
+  readonly #options: MergingAheadOptions;
+  readonly #timers = new Map<SnapshotId, NodeJS.Timeout>();
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(options: MergingAheadOptions) {
+    this.#options = options;
+  }
+
+  /** A layer was committed. */
+  committed(id: SnapshotId): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(id);
+      if (this.#options.layersComing()) {
+        this.committed(id);
+        return;
+      }
+      const work = this.#merge(id).finally(() => this.#underWay.delete(work));
+      this.#underWay.add(work);
+    }, this.#options.patienceMs);
+    // It is worth nothing to a daemon that ends.
+    timer.unref();
+    this.#timers.set(id, timer);
+  }
+
+  async #merge(id: SnapshotId): Promise<void> {
+    const { store, merge, logger } = this.#options;
+    const top = store.transaction(() =>
+      store.snapshots.hasChildren(id) ? undefined : store.snapshots.get(id),
+    );
+    if (top === undefined) return;
+    try {
+      await merge(top);
+    } catch (error) {
+      // The next one who wants to run something tries again, and is told.
+      logger.debug('cannot merge an image ahead', { image: top.name, error });
+    }
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await Promise.all(this.#underWay);
+  }
+}
