@@ -5,6 +5,7 @@ import { cacheStat } from '../linux/page-cache';
 import { makeDevice, makeNode } from '../linux/device-node';
 import { setXattr } from '../linux/xattr';
 import { buildImage, buildImageOfTree } from './build';
+import { extendedInodeRecord } from './format/inode';
 import { BytesContent } from './writer/content';
 import { complaintsOfSystemFsck, fingerprintFsck } from './writer/testing/fsck';
 import { MountedImage } from './writer/testing/mounted-image';
@@ -54,6 +55,19 @@ describe('an image of a directory, mounted by the kernel, equals the directory',
          head -c $n /dev/urandom > f$n; head -c $n /dev/zero > z$n; done
        truncate -s 30M sparse; echo end >> sparse`,
     );
+  });
+
+  test('inodes without attributes up to the last byte of the image', async () => {
+    using scratch = new ScratchDirectory();
+    // Owner and times make all inodes long, and so many fill the last block.
+    await expectFaithful(
+      scratch,
+      'seq -f p%03g 204 | xargs mkfifo; chown 70000 p*; touch -d @1700000000.5 p* .',
+    );
+    const last = readFileSync(scratch.join('image.erofs')).subarray(-64);
+    const { uid, xattrCount } = extendedInodeRecord.fields;
+    const site = { image: 'image.erofs', origin: 0 };
+    expect([uid.read(last, 0, site), xattrCount.read(last, 0, site)]).toEqual([70_000, 0]);
   });
 
   test('20,000 entries in one directory', async () => {

@@ -16,8 +16,10 @@ const closeFile = promisify(close);
 const SCRATCH_BYTES = 64 * 1024;
 const SCRATCH_KEPT = 16;
 
-/** Of all files of a thread: those that are not read at the moment, which are most, keep none. */
-const scratch = new SpareBuffers(SCRATCH_BYTES, SCRATCH_KEPT);
+/** Memory for short reads, which files of one thread should share: most are not read at the moment. */
+export function scratchBuffers(): SpareBuffers {
+  return new SpareBuffers(SCRATCH_BYTES, SCRATCH_KEPT);
+}
 
 /** In buffered mode the image's pages are dropped each time this much has been read (bytes). */
 const DROP_EVERY = 4 * 1024 * 1024;
@@ -39,12 +41,13 @@ export class FileSource implements ByteSource {
     fd: number,
     /** Whether reads bypass the page cache; false where the file system refuses. */
     readonly direct: boolean,
+    private readonly scratch: SpareBuffers,
   ) {
     this.#fd = fd;
   }
 
-  /** Opens a regular file. Its size is taken once: images do not change while they are in use. */
-  static async open(path: string, label = path): Promise<FileSource> {
+  /** Opens a regular file. Its size is taken once: images do not change while they are in use. `scratch`: see scratchBuffers. */
+  static async open(path: string, label = path, scratch = scratchBuffers()): Promise<FileSource> {
     const direct = await openDirect(path);
     const fd = direct ?? (await openFile(path, constants.O_RDONLY));
     try {
@@ -52,7 +55,7 @@ export class FileSource implements ByteSource {
       if (!stats.isFile()) {
         throw new ErofsUsageError({ image: label, field: 'image' }, 'EINVAL', 'is no regular file');
       }
-      return new FileSource(label, stats.size, fd, direct !== undefined);
+      return new FileSource(label, stats.size, fd, direct !== undefined, scratch);
     } catch (error) {
       await closeFile(fd);
       throw error;
@@ -68,7 +71,7 @@ export class FileSource implements ByteSource {
     const span = Math.ceil((skip + length) / DIRECT_IO_ALIGNMENT) * DIRECT_IO_ALIGNMENT;
     const given = into !== undefined && into.length >= span ? into : undefined;
     const small = given === undefined && span <= SCRATCH_BYTES;
-    const buffer = given ?? (small ? scratch.take() : rawAlignedBuffer(span));
+    const buffer = given ?? (small ? this.scratch.take() : rawAlignedBuffer(span));
     this.#reads++;
     try {
       await this.#fill(fd, buffer, position - skip, span, skip + length);
@@ -78,7 +81,7 @@ export class FileSource implements ByteSource {
       return copy;
     } finally {
       // Only once the system call is over: until then the kernel may still write to the buffer.
-      if (small) scratch.giveBack(buffer);
+      if (small) this.scratch.giveBack(buffer);
       if (--this.#reads === 0) this.#idle?.();
     }
   }

@@ -10,6 +10,7 @@ import { VerifyingSource, type ImageDigests } from './digests/verifying-source';
 import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directory-reader';
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
+import type { SpareBuffers } from '../linux/spare-buffers';
 import { walkFiles } from './file-walk';
 import { CODECS_XATTR, SOURCE_XATTR, sourceRecord } from './format/xattr';
 import { ImageSources } from './image-sources';
@@ -38,6 +39,8 @@ export interface OpenImageOptions {
   readonly budget?: CacheBudget;
   /** Threads and memory for compressed files, which images should share. One of its own where it is left out. */
   readonly decoding?: Decoding;
+  /** Memory for short reads (scratchBuffers), which images should share. Each file has its own where it is left out. */
+  readonly scratch?: SpareBuffers;
   /** For messages; the path where it is left out. */
   readonly label?: string;
   /** Paths of the extra devices, in the order of the image's table. */
@@ -87,13 +90,13 @@ export class ErofsImage implements AsyncDisposable {
         opened.push(source);
         return source;
       };
-      const { label = path, digests } = options;
+      const { label = path, digests, scratch } = options;
       const data = readAhead(
         digests === undefined
-          ? await FileSource.open(path, label)
-          : await VerifyingSource.open(path, digests, label),
+          ? await FileSource.open(path, label, scratch)
+          : await VerifyingSource.open(path, digests, label, scratch),
       );
-      for (const device of options.devices ?? []) readAhead(await FileSource.open(device));
+      for (const device of options.devices ?? []) readAhead(await FileSource.open(device, device, scratch));
       const metadata = new CachedSource(data, budget);
       return await ErofsImage.fromSources(data, metadata, { budget, decoding, devices: opened.slice(1) });
     } catch (error) {

@@ -3,7 +3,6 @@ import type { PendingRequest } from '../fuse/session';
 import type { Nid } from '../erofs/brands';
 import { ErofsCorruptError } from '../erofs/errors';
 import { ROOT_NODE } from '../fuse/file-system';
-import { returnFreeMemory } from '../linux/free-memory';
 import { Attachment } from './attachment';
 import { BackingRegistry, MAX_OWN_CALLS } from './backing-registry';
 import { ClaimsRegistry } from './claims-registry';
@@ -152,8 +151,6 @@ export class Engine implements AsyncDisposable {
    */
   async resume(): Promise<void> {
     const { journal, serving } = this.#running;
-    // Scans leave much behind that was needed once, and so many images are attached at a time at the start alone.
-    void this.#scanned().then(returnFreeMemory);
     if (serving) return;
     for (const record of [...journal.opens()]) {
       if (await this.#restored(() => this.#images.restoreOpen(record))) continue;

@@ -1,6 +1,7 @@
 import { CacheBudget } from '../erofs/cache-budget';
 import { Decoding } from '../erofs/compression/decoding';
 import { UnitHasher } from '../erofs/digests/unit-hasher';
+import { scratchBuffers } from '../erofs/file-source';
 import { ErofsImage } from '../erofs/image';
 import type { ImageAttachment } from './layer-server';
 
@@ -12,6 +13,7 @@ export class ImageOpener implements AsyncDisposable {
   readonly #budget: CacheBudget;
   readonly #decoding = new Decoding(new CacheBudget(DECODED_BYTES));
   readonly #hasher = new UnitHasher();
+  readonly #scratch = scratchBuffers();
 
   /** @param metadataBytes memory for metadata. */
   constructor(metadataBytes: number) {
@@ -22,6 +24,7 @@ export class ImageOpener implements AsyncDisposable {
     return ErofsImage.open(imagePath, {
       budget: this.#budget,
       decoding: this.#decoding,
+      scratch: this.#scratch,
       ...(digests && { digests: { ...digests, hasher: this.#hasher } }),
     });
   }

@@ -34,6 +34,11 @@ export class CommitsUnderWay {
   #done = 0;
   #failed = 0;
 
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#commits.size === 0;
+  }
+
   /** Images that were made so far. */
   get done(): number {
     return this.#done;

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import type { ImageTrust } from '../ishare/image-trust';
-import { orGone } from './disk-usage';
+import { orGone } from './or-gone';
 import type { BuiltImage, LayerImageBuilder, LayerImageProgress } from './image-building';
 import type { Paths } from './paths';
 import { adoptReadyMadeImage, type ReadyMadeImage } from './ready-made-image';

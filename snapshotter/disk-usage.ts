@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { errorCode } from '../linux/errno';
+import { orGone } from './or-gone';
 import type { SnapshotUsage } from './snapshot-info';
 
 /** Unit of st_blocks, whatever the file system's block size (stat(2)). */
@@ -33,15 +33,4 @@ export async function diskUsage(root: string, signal?: AbortSignal): Promise<Sna
     }
   }
   return { bytes, inodes: seen.size };
-}
-
-/** What a look at a file gives, or `absent` where the file is not there, or no longer. */
-export async function orGone<Value, Absent>(value: Promise<Value>, absent: Absent): Promise<Value | Absent> {
-  try {
-    return await value;
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return absent;
-    throw error;
-  }
 }

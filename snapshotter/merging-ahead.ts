@@ -44,15 +44,14 @@ export class MergingAhead implements AsyncDisposable {
 
   async #merge(id: SnapshotId): Promise<void> {
     const { store, merge, logger } = this.#options;
-    const top = store.transaction(() =>
-      store.snapshots.hasChildren(id) ? undefined : store.snapshots.get(id),
-    );
-    if (top === undefined) return;
     try {
-      await merge(top);
+      const top = store.transaction(() =>
+        store.snapshots.hasChildren(id) ? undefined : store.snapshots.get(id),
+      );
+      if (top !== undefined) await merge(top);
     } catch (error) {
       // The next one who wants to run something tries again, and is told.
-      logger.debug('cannot merge an image ahead', { image: top.name, error });
+      logger.debug('cannot merge an image ahead', { snapshot: id, error });
     }
   }
 

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Gate } from '../erofs/compression/gate';
-import { errorCode } from '../linux/errno';
 import { Kind } from '../proto/snapshots';
 import type { ReadLayerRoot } from './image-building';
+import { orGone } from './or-gone';
 import type { Paths } from './paths';
 import { makeSnapshotDirectories } from './snapshot-directories';
 import type { Snapshot } from './store/snapshot-table';
@@ -31,7 +31,7 @@ export async function recoverDirectory(
   readLayerRoot: ReadLayerRoot,
 ): Promise<void> {
   const { id, kind, parentId } = snapshot;
-  const names = await namesIn(paths.snapshot(id));
+  const names: readonly string[] = await orGone(readdir(paths.snapshot(id)), []);
   const wanted = (kind === Kind.ACTIVE ? [paths.upper(id), paths.work(id)] : [paths.upper(id)]).map((path) =>
     basename(path),
   );
@@ -42,13 +42,4 @@ export async function recoverDirectory(
   }
   // Nothing else is there of nearly all.
   if (names.length > wanted.length) await discardUnfinishedUnpack(paths, id);
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

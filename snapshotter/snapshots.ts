@@ -62,7 +62,7 @@ export class Snapshots implements AsyncDisposable {
       builder: options.mergingBuilder ?? options.builder,
       layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
       busy: this.#busy,
-      layersComing: () => this.#commits.list().length > 0,
+      layersComing: () => !this.#commits.idle,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       onDetached: () => this.forgetRetiredDomains(),
     });

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import type { Logger } from 'winston';
 import { errorCode } from '../linux/errno';
 import { deleteTree } from './delete-tree';
+import { orGone } from './or-gone';
 
 /** Where something in the trash is mounted, which its name says it was called before; undefined: nowhere. */
 export type MountOf = (path: string, name: string) => Promise<string | undefined>;
@@ -86,11 +87,11 @@ export class Trash {
         this.#logger.info('what was removed is deleted once it is unmounted', { path, place });
         return false;
       }
-      if ((await lstat(path)).isDirectory()) await deleteTree(path);
-      else await unlink(path);
+      const found = await orGone(lstat(path), undefined);
+      if (found?.isDirectory() === true) await deleteTree(path);
+      else if (found !== undefined) await unlink(path);
       return true;
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return true;
       // It stays in the trash, where Cleanup and the next start try again.
       this.#logger.warn('cannot delete from the trash', { path, error });
       return false;

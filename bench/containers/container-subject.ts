@@ -12,6 +12,7 @@ import type { Encoding } from '../images/image-store';
 import type { Tools } from '../tool/tools';
 
 const DELETION_STEP_MS = 50;
+const DELETION_LIMIT_MS = 60_000;
 
 /** A snapshotter to run containers with. */
 export interface ContainerSubject {
@@ -128,7 +129,8 @@ export class ContainerPlace implements AsyncDisposable {
   async deletedAll(signal: AbortSignal): Promise<void> {
     if (this.daemon === undefined) return;
     const { trash } = new Paths(this.daemon.root);
-    while ((await readdir(trash)).length > 0) await sleep(DELETION_STEP_MS, undefined, { signal });
+    const limited = { signal: AbortSignal.any([signal, AbortSignal.timeout(DELETION_LIMIT_MS)]) };
+    while ((await readdir(trash)).length > 0) await sleep(DELETION_STEP_MS, undefined, limited);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

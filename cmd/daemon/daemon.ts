@@ -10,6 +10,7 @@ import type { LogSink } from '../../ishare/engine';
 import { sharingSentence } from '../../ishare/sharing-sentence';
 import { EngineClient } from '../../ishare/worker/engine-client';
 import { errorCode } from '../../linux/errno';
+import { returnFreeMemory } from '../../linux/free-memory';
 import { tryLockFile } from '../../linux/file-lock';
 import { readMountTable } from '../../linux/mount-table';
 import { adminService } from '../../proto/admin';
@@ -122,6 +123,7 @@ export class Daemon implements AsyncDisposable {
       }),
     );
     await engine.resume();
+    afterScans(engine, logger);
     verification.resume();
     const calls = resources.use(slowCalls({ logger }));
     const admin = new Server();
@@ -229,6 +231,17 @@ function engineOptions(config: Config, imagesDirectory: string): Parameters<type
     metadataCacheBytes: config.fuse.metadata_cache_mib * MIB,
     realtime: config.fuse.realtime,
   };
+}
+
+/**
+ * Scans leave much behind that was needed once, and so many images are attached at a time at the start alone. It is given back
+ * from this thread: the one that serves the mounts does not wait for it.
+ */
+function afterScans(engine: EngineClient, logger: Logger): void {
+  engine.attachedImages().then(returnFreeMemory, (error: unknown) => {
+    // The engine has ended, which whoever it concerns is told otherwise.
+    logger.debug('no scans to wait for', { error });
+  });
 }
 
 /** Makes the directory, unless an earlier daemon's mount is on it: nobody would answer questions about that. */

@@ -46,13 +46,10 @@ function builds({ builds, builds_at_once }: StatusResponse): [string, string][] 
   const running = builds.filter(({ running }) => running);
   const waiting = builds.length - running.length;
   const oldest = Math.max(...builds.map(({ seconds }) => seconds));
-  const done = running.reduce((sum, { bytes }) => sum + bytes, 0);
-  const all = running.reduce((sum, { total_bytes }) => sum + total_bytes, 0);
   return [
     [
       'builds',
-      `${running.length} of ${builds_at_once} at once, ${waiting} waiting, the oldest for ${duration(oldest)}; ` +
-        `${formatBytes(done)} of ${formatBytes(all)} written`,
+      `${running.length} of ${builds_at_once} at once, ${waiting} waiting, the oldest for ${duration(oldest)}`,
     ],
     ...buildLines(builds, builds_at_once).map((line): [string, string] => ['', line]),
   ];

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../byte-source';
 import { checkRange } from '../byte-source';
 import { ErofsDigestError } from '../errors';
+import type { SpareBuffers } from '../../linux/spare-buffers';
 import { FileSource } from '../file-source';
 import { DigestTable, type DigestTableFile } from './digest-table';
 import { UnitHasher } from './unit-hasher';
@@ -27,8 +28,13 @@ export class VerifyingSource implements ByteSource {
    * Opens an image file and its table. Rejects as `FileSource.open` and `DigestTable.read` do, and with ErofsDigestError
    * where the image is longer or shorter than it was.
    */
-  static async open(path: string, digests: ImageDigests, label = path): Promise<VerifyingSource> {
-    const file = await FileSource.open(path, label);
+  static async open(
+    path: string,
+    digests: ImageDigests,
+    label = path,
+    scratch?: SpareBuffers,
+  ): Promise<VerifyingSource> {
+    const file = await FileSource.open(path, label, scratch);
     try {
       const table = await DigestTable.read(digests, label);
       if (file.size !== table.imageLength) {

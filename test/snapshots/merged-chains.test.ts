@@ -17,6 +17,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import SqliteDatabase from 'better-sqlite3';
+import { createLogger } from 'winston';
 import { ImageBuilder } from '../../erofs/build-worker';
 import type { Mount } from '../../proto/snapshots';
 import { NotFoundError, toGrpcFailure } from '../../snapshotter/errors';
@@ -109,9 +110,19 @@ test('a container has one lower directory, and its image is built once, for the 
 });
 
 describe('where chains are merged ahead', () => {
+  /** Far longer than from one layer to the next here. */
+  const PATIENCE_MS = 500;
+  let failures: number;
+
   beforeEach(async () => {
+    failures = 0;
+    const logger = createLogger({ level: 'debug', silent: true });
+    jest.spyOn(logger, 'debug').mockImplementation((...[message]: unknown[]) => {
+      if (message === 'cannot merge an image ahead') failures += 1;
+      return logger;
+    });
     await opened[Symbol.asyncDispose]();
-    opened = await openSnapshots(scratch.in('root'), { builder: watched, mergeAheadMs: 100 });
+    opened = await openSnapshots(scratch.in('root'), { builder: watched, mergeAheadMs: PATIENCE_MS, logger });
   });
 
   test('the image is there before anything runs, of the whole chain alone', async () => {
@@ -132,16 +143,19 @@ describe('where chains are merged ahead', () => {
     const key = 'default/9/extract-1-y sha256:9';
     await snapshots.prepare({ key, parent: '', labels: {} });
     await writeFile(join(paths.upper(store.snapshots.find(key)!.id), 'file'), 'content');
+    let finish: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (finish = resolve));
     beforeBuild = () => {
       beforeBuild = () => Promise.resolve();
-      return sleep(600);
+      return held;
     };
     const slow = snapshots.commit({ key, name: 'other', labels: {} });
     await commitChain(2);
     const late = `default/9/extract-1-x sha256:3`;
-    await sleep(250);
+    await sleep(2 * PATIENCE_MS);
     expect(merges).toBe(0);
     await snapshots.prepare({ key: late, parent: '2', labels: {} });
+    finish();
     await slow;
     await snapshots.commit({ key: late, name: '3', labels: {} });
     await eventually(
@@ -154,12 +168,22 @@ describe('where chains are merged ahead', () => {
   test("a failure is nobody's, and the one who wants to run something tries again", async () => {
     beforeMerge = () => Promise.reject(new Error('disk on fire'));
     await commitChain(2);
-    await eventually('it was tried', () => merges === 1);
+    await eventually('it was tried', () => failures === 1);
     beforeMerge = () => Promise.resolve();
     expect(
       lowerOf(await opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} })).length,
     ).toBe(1);
     expect(merges).toBe(2);
+  });
+
+  test('nor is that of a database that cannot be read', async () => {
+    await commitChain(2);
+    const transaction = jest.spyOn(opened.store, 'transaction').mockImplementation(() => {
+      throw new Error('disk I/O error');
+    });
+    await eventually('it was tried', () => failures > 0);
+    transaction.mockRestore();
+    expect(merges).toBe(0);
   });
 });
 
