@@ -1,13 +1,14 @@
 // Before all others.
 import { earlyEngineThread } from './daemon/early-engine-thread';
 import path from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type ConfigOverrides } from '../config/load';
 import { configSchema, type Config } from '../config/schema';
 import { FuseUnavailableError } from '../fuse/errors';
 import { threadIds } from '../linux/threads';
 import { ForeignMountError } from '../ishare/stale-mounts';
 import { TakeoverRefusedError } from '../ishare/takeover/takeover-state';
+import { abandon } from '../ishare/worker/engine-thread';
 import { SnapshotterError } from '../snapshotter/errors';
 import { SocketError } from '../snapshotter/socket-server';
 import { Daemon } from './daemon/daemon';
@@ -36,6 +37,7 @@ function parseFlags(): Flags {
     .description('containerd snapshotter that keeps one page cache for every copy of a file')
     .version(version)
     .showHelpAfterError()
+    .exitOverride()
     .addOption(place('--config <file>', 'configuration file', DEFAULT_CONFIG_FILE))
     .addOption(place('--root <dir>', 'images, upper directories and database', defaults.root))
     .addOption(place('--state <dir>', 'the FUSE mount', defaults.state))
@@ -122,7 +124,11 @@ function explain(error: unknown): string {
   return plain ? error.message : (error.stack ?? error.message);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`ishare-snapshotter: ${explain(error)}\n`);
-  process.exitCode = 1;
-});
+async function endedWithout(error: unknown): Promise<void> {
+  // What was wrong with the command line has been told.
+  if (!(error instanceof CommanderError)) process.stderr.write(`ishare-snapshotter: ${explain(error)}\n`);
+  process.exitCode = error instanceof CommanderError ? error.exitCode : 1;
+  await abandon(earlyEngineThread);
+}
+
+void main().catch(endedWithout);

@@ -1,6 +1,6 @@
 import { open, lstat, link, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LayerBlob, LayerTar } from '../erofs/build';
 import { errorCode } from '../linux/errno';
 import { withSubject } from '../linux/named-failure';

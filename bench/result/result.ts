@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Version of the file format: readers refuse others. */
 export const RESULT_SCHEMA = 2;

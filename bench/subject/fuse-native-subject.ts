@@ -1,6 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BenchImage } from '../images/bench-image';
 import { mountPoint, type MountedImages, type MountSubject, type SubjectPlace } from './mount-subject';
 import { ServedImages, type Server } from './served-images';

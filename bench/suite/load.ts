@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LayerEntry, LayerSource } from '../../scripts/oci/layer-source';
 import { writeOciArchive } from '../../scripts/oci/oci-archive';
 import { runCommand } from '../../scripts/process/command';

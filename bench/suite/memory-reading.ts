@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { processMemory } from '../memory/process-memory';
 import { settledKernelMemory } from '../memory/kernel-memory';
 import { undisturbed } from '../memory/undisturbed';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { dropCaches } from '../../scripts/memory/page-cache';
 import { runCommand } from '../../scripts/process/command';
 import { SyntheticImages } from '../images/synthetic-images';

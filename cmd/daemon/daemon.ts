@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { Server } from '@grpc/grpc-js';
 import type { Logger } from 'winston';
 import type { Config } from '../../config/schema';
@@ -9,6 +8,7 @@ import { adminHandlers } from '../../ishare/admin/admin-service';
 import type { LogSink } from '../../ishare/engine';
 import { sharingSentence } from '../../ishare/sharing-sentence';
 import { EngineClient } from '../../ishare/worker/engine-client';
+import type { EngineThread } from '../../ishare/worker/engine-thread';
 import { errorCode } from '../../linux/errno';
 import { returnFreeMemory } from '../../linux/free-memory';
 import { tryLockFile } from '../../linux/file-lock';
@@ -51,7 +51,7 @@ const MERGING_HEAP_MIB = 1024;
 
 /** The thread that is to serve the mounts, not used yet, and who is told when it ends unasked. */
 export interface EngineThreadUse {
-  readonly thread: Worker;
+  readonly thread: EngineThread;
   readonly onCrash: (error: Error) => void;
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Negotiated } from '../../fuse/negotiation';
 import type { CapabilityName } from '../../fuse/protocol/flags';
 import { errorCode } from '../../linux/errno';

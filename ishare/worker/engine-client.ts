@@ -9,7 +9,7 @@ import type { AttachedImage, FileOfImage, Measurement, ServedFile } from '../inv
 import type { ImageAttachment, LayerAttachment, LayerServer, MergedLayers } from '../layer-server';
 import { assertThreadPoolSuffices } from '../thread-pool';
 import { NO_DOMAIN_TOKEN } from '../top-directories';
-import { beginEngineThread } from './engine-thread';
+import { beginEngineThread, type EngineThread } from './engine-thread';
 import type { EngineCallName, EngineCalls, EngineMessage, EngineState, TransferredError } from './messages';
 
 /** A failure in the thread that serves /dev/fuse, with the name and code that it had there. */
@@ -46,6 +46,8 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     this.#worker.ref();
     this.#worker.on('message', (message: EngineMessage) => {
       switch (message.kind) {
+        case 'loaded':
+          return;
         case 'lost':
           events.onLost(new EngineError(message.error));
           return;
@@ -74,10 +76,10 @@ export class EngineClient implements LayerServer, AsyncDisposable {
   static async start(
     options: EngineOptions,
     events: EngineEvents,
-    thread = beginEngineThread(),
+    { worker }: EngineThread = beginEngineThread(),
   ): Promise<EngineClient> {
     assertThreadPoolSuffices();
-    const client = new EngineClient(options, events, thread);
+    const client = new EngineClient(options, events, worker);
     try {
       await client.#call('start', options);
       return client;

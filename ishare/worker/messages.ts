@@ -58,6 +58,8 @@ export interface TransferredError {
 }
 
 export type EngineMessage =
+  /** The first one: the modules of the thread are loaded. */
+  | { readonly kind: 'loaded' }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly error: TransferredError }
   /** A mount went away unasked. */

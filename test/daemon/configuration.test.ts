@@ -1,5 +1,6 @@
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { runCommand } from '../../scripts/process/command';
+import { LONG } from '../../linux/testing/long-trials';
 import { ADMIN, DAEMON, DaemonPlace, isSocket } from './daemon-place';
 
 let place: DaemonPlace;
@@ -80,6 +81,10 @@ test('--version shows the version of the package', async () => {
   const { stdout } = await runCommand(DAEMON, ['--version']);
   expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
+
+test('the version is told again and again without a crash of the thread that was begun meanwhile', async () => {
+  for (let times = 0; times < (LONG ? 200 : 20); times += 1) await runCommand(DAEMON, ['--version']);
+}, 120_000);
 
 test('what the file says holds where no flag is given, and a flag wins', async () => {
   const { root, state, config } = place.flags;

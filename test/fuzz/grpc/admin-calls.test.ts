@@ -1,6 +1,8 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import fc from 'fast-check';
+import { Type, type Field } from 'protobufjs/light';
 import { adminService } from '../../../proto/admin';
+import { loadDefinitions } from '../../../proto/load';
 import { search } from '../search';
 import { FuzzedDaemon } from './fuzzed-daemon';
 import { MEANINGFUL } from './hostile-texts';
@@ -22,21 +24,10 @@ const ANSWERS = [
 
 type Method = ReturnType<typeof adminService>[string];
 
-/** A field as the definition of a service tells of it (google.protobuf.FieldDescriptorProto). */
-interface Field {
-  readonly name: string;
-  readonly type: string;
-  readonly label: string;
-}
-
-interface Message {
-  readonly field: readonly Field[];
-}
-
-/** proto-loader gives each method the descriptors of its messages, of which grpc-js's types know nothing. */
 function fieldsOf(method: Method): readonly Field[] {
-  const { requestType } = method as unknown as { requestType: { type: Message } };
-  return requestType.type.field;
+  const { service, name } = /^\/(?<service>.+)\/(?<name>.+)$/.exec(method.path)!.groups!;
+  return loadDefinitions('admin.proto').lookupService(service!).methods[name!]!.resolvedRequestType!
+    .fieldsArray;
 }
 
 const texts = fc.oneof(
@@ -52,16 +43,15 @@ const numbers = fc.oneof(
   fc.constantFrom(-1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 53 - 1),
 );
 
-function valueOf({ type }: Field): fc.Arbitrary<unknown> {
+function valueOf({ type, resolvedType }: Field): fc.Arbitrary<unknown> {
+  if (resolvedType instanceof Type) return fc.constant({});
   switch (type) {
-    case 'TYPE_STRING':
+    case 'string':
       return texts;
-    case 'TYPE_BYTES':
+    case 'bytes':
       return fc.uint8Array({ maxLength: 100 }).map((noise) => Buffer.from(noise));
-    case 'TYPE_BOOL':
+    case 'bool':
       return fc.boolean();
-    case 'TYPE_MESSAGE':
-      return fc.constant({});
     default:
       return numbers;
   }
@@ -70,10 +60,7 @@ function valueOf({ type }: Field): fc.Arbitrary<unknown> {
 function requestOf(method: Method): fc.Arbitrary<Record<string, unknown>> {
   const fields = fieldsOf(method).map((field) => {
     const value = valueOf(field);
-    return [
-      field.name,
-      field.label === 'LABEL_REPEATED' ? fc.array(value, { maxLength: 5 }) : value,
-    ] as const;
+    return [field.name, field.repeated ? fc.array(value, { maxLength: 5 }) : value] as const;
   });
   return fc.record(Object.fromEntries(fields), { requiredKeys: [] });
 }

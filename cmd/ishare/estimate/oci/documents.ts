@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ByteSource } from '../../../../erofs/byte-source';
 import { ArchiveError } from '../archive-error';
 import { DigestCheck, isDigest } from './digest';

@@ -92,6 +92,7 @@ async function call(request: EngineRequest): Promise<EngineCalls[EngineRequest['
   }
 }
 
+send({ kind: 'loaded' });
 port.on('message', (request: EngineRequest) => {
   call(request).then(
     (value) => {
