@@ -19,6 +19,8 @@ interface Entry {
 export interface LayerUsesOptions {
   /** How long a layer stays attached after its last user has gone, in ms: unpacking uses the same parents again and again. */
   readonly lingerMs: number;
+  /** Nothing is detached before this resolves; must not reject. At once, where it is left out. */
+  readonly mayDetach?: () => Promise<void>;
   /** A layer is attached no longer. */
   readonly onDetached?: () => void;
   readonly logger: Logger;
@@ -94,7 +96,7 @@ export class LayerUses {
 
   async #drop(entry: Entry): Promise<void> {
     if (inUse(entry)) return;
-    const mounted = await isMounted(entry);
+    const mounted = await this.#isMounted(entry);
     // Asked for again meanwhile.
     if (inUse(entry)) return;
     if (mounted) this.#lingerThenDetach(entry);
@@ -147,11 +149,17 @@ export class LayerUses {
   /** Snapshots may be removed while they are mounted; their files stay readable. */
   async #detachUnlessMounted(entry: Entry): Promise<void> {
     const { linger } = entry;
-    const mounted = await isMounted(entry);
+    const mounted = await this.#isMounted(entry);
     // Somebody asked for the layer meanwhile, or it was dropped.
     if (entry.linger !== linger) return;
     if (mounted) this.#lingerThenDetach(entry);
     else await this.#detachOrWarn(entry);
+  }
+
+  /** Told once something may be detached at all: the attaching that this waits for may be that of the same layer. */
+  async #isMounted(entry: Entry): Promise<boolean> {
+    await this.#options.mayDetach?.();
+    return isMounted(entry);
   }
 
   async #detachOrWarn(entry: Entry): Promise<void> {

@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Gate } from '../erofs/compression/gate';
 import { Kind } from '../proto/snapshots';
 import type { ReadLayerRoot } from './image-building';
 import { orGone } from './or-gone';
@@ -8,18 +7,6 @@ import type { Paths } from './paths';
 import { makeSnapshotDirectories } from './snapshot-directories';
 import type { Snapshot } from './store/snapshot-table';
 import { discardUnfinishedUnpack } from './unpacked-image';
-
-/** Snapshots that are looked at side by side: each waits for the disk and for the thread that attaches images. */
-const AT_ONCE = 16;
-
-/** Does the work for every snapshot, several at a time. */
-export async function forEachSnapshot(
-  snapshots: Iterable<Snapshot>,
-  work: (snapshot: Snapshot) => Promise<void>,
-): Promise<void> {
-  const gate = new Gate(AT_ONCE);
-  await Promise.all(Array.from(snapshots, (snapshot) => gate.run(() => work(snapshot))));
-}
 
 /**
  * Brings the directory of an active snapshot or view into order after whatever happened: what is missing is made, and what an

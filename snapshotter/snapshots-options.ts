@@ -26,6 +26,8 @@ export interface SnapshotsOptions {
   readonly acceptReadyMade?: boolean;
   /** A layer was committed, built here or ready-made. */
   readonly onCommitted?: (id: SnapshotId) => void;
+  /** Everything that was in use at the start is attached again. Must not reject; nothing is detached before it has resolved. */
+  readonly onRecovered?: () => Promise<void>;
   readonly logger: Logger;
   /** How long a layer without a user stays attached, in ms. */
   readonly lingerMs?: number;

@@ -22,9 +22,10 @@ import type { Paths } from './paths';
 import { acceptReadyMadeImage, isForUnpacking } from './ready-made-image';
 import { makeRootDirectories, makeSnapshotDirectories } from './snapshot-directories';
 import { batches } from './snapshot-batches';
-import { forEachSnapshot, recoverDirectory } from './recovery';
+import { recoverDirectory } from './recovery';
 import type { CommitRequest, NewSnapshotRequest } from './snapshot-requests';
 import { committable, committedParent, existing, parentAtCommit, parentOfNew } from './snapshot-rules';
+import { StartRecovery } from './start-recovery';
 import type { SnapshotsOptions } from './snapshots-options';
 import type { SnapshotInfo, SnapshotUsage } from './snapshot-info';
 import type { MetadataStore } from './store/metadata-store';
@@ -51,6 +52,8 @@ export class Snapshots implements AsyncDisposable {
   /** Snapshots that a failed call stored, and could not delete again. */
   readonly #undone = new Set<SnapshotId>();
   readonly #commits = new CommitsUnderWay();
+  readonly #recovery: StartRecovery;
+  #recovered: Promise<void> = Promise.resolve();
 
   private constructor(options: SnapshotsOptions) {
     this.#options = options;
@@ -65,15 +68,30 @@ export class Snapshots implements AsyncDisposable {
       layersComing: () => !this.#commits.idle,
       lingerMs: options.lingerMs ?? DEFAULT_LINGER_MS,
       onDetached: () => this.forgetRetiredDomains(),
+      mayDetach: () => this.#recovered,
     });
+    this.#recovery = new StartRecovery(this.#store.snapshots.all(), (snapshot) =>
+      this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot)),
+    );
   }
 
-  /** Brings disk and metadata into agreement after whatever happened, and attaches the layers of all active snapshots. */
+  /**
+   * Discards what no snapshot owns. Then, in the background, brings disk and metadata into agreement after whatever happened, and
+   * attaches the layers of all active snapshots; calls about a snapshot wait for what concerns that one.
+   */
   static async open(options: SnapshotsOptions): Promise<Snapshots> {
     await makeRootDirectories(options.paths);
     const snapshots = new Snapshots(options);
-    await snapshots.#recover();
+    await snapshots.#discardLeftovers();
+    await snapshots.#trash.recover();
+    snapshots.forgetRetiredDomains();
+    snapshots.#recovered = snapshots.#recover();
     return snapshots;
+  }
+
+  /** Resolves when all is recovered that was there at the start. Nothing is detached before. Never rejects. */
+  get recovered(): Promise<void> {
+    return this.#recovered;
   }
 
   /** Makes a writable snapshot on a committed parent or on nothing, and resolves to its mounts. */
@@ -112,6 +130,7 @@ export class Snapshots implements AsyncDisposable {
       this.#commits.run(key, request.blob.digest, () =>
         this.#locks.run([key], async () => {
           try {
+            await this.#recovery.of(existing(this.#store.snapshots, key).id);
             return await work({
               onStart: () => this.#commits.building(key),
               onProgress: (progress) => this.#commits.progressed(key, progress),
@@ -141,6 +160,7 @@ export class Snapshots implements AsyncDisposable {
    */
   remove(key: string): Promise<void> {
     return this.#locks.run([key], async () => {
+      await this.#recovery.of(existing(this.#store.snapshots, key).id);
       const { snapshot, attachments } = this.#store.transaction(() => {
         const found = existing(this.#store.snapshots, key);
         if (this.#store.snapshots.hasChildren(found.id)) {
@@ -222,6 +242,7 @@ export class Snapshots implements AsyncDisposable {
 
   /** To be called when no other call is in progress. Layers in use stay attached. */
   async close(): Promise<void> {
+    await this.#recovered;
     await this.#chains.close();
     await this.#trash.close();
   }
@@ -303,9 +324,14 @@ export class Snapshots implements AsyncDisposable {
         `snapshot "${snapshot.name}" is committed; only active ones and views have mounts`,
       );
     }
+    await this.#recovery.of(id);
+    const lower = await this.#lowerOf(snapshot);
+    return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
+  }
+
+  async #lowerOf(snapshot: Snapshot): Promise<string[]> {
     try {
-      const lower = await this.#chains.use(snapshot);
-      return planMounts({ kind, upper: this.#paths.upper(id), work: this.#paths.work(id), lower });
+      return await this.#chains.use(snapshot);
     } catch (error) {
       noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
@@ -315,6 +341,7 @@ export class Snapshots implements AsyncDisposable {
   async #commit(request: CommitRequest): Promise<void> {
     const snapshot = committable(this.#store.snapshots, request);
     const { id } = snapshot;
+    await this.#recovery.of(id);
     this.#busy.add(id);
     try {
       const image = await makeCommittedImage(this.#paths, id, this.#options.builder, {
@@ -372,12 +399,8 @@ export class Snapshots implements AsyncDisposable {
   }
 
   async #recover(): Promise<void> {
-    await this.#discardLeftovers();
-    await this.#trash.recover();
-    this.forgetRetiredDomains();
-    await forEachSnapshot(this.#store.snapshots.all(), (snapshot) =>
-      this.#warnOnFailure('snapshot is damaged', snapshot.name, () => this.#recoverSnapshot(snapshot)),
-    );
+    await this.#recovery.all();
+    await this.#options.onRecovered?.();
   }
 
   async #recoverSnapshot(snapshot: Snapshot): Promise<void> {
@@ -386,6 +409,6 @@ export class Snapshots implements AsyncDisposable {
       return;
     }
     await recoverDirectory(this.#paths, snapshot, this.#options.readLayerRoot);
-    await this.#mountsOf(snapshot);
+    await this.#lowerOf(snapshot);
   }
 }

@@ -119,11 +119,10 @@ export class Daemon implements AsyncDisposable {
         },
         acceptReadyMade: config.erofs_layers,
         onCommitted: (id) => verification.enqueue(id),
+        onRecovered: () => engine.resume().then(() => afterScans(engine, logger), onCrash),
         logger,
       }),
     );
-    await engine.resume();
-    afterScans(engine, logger);
     verification.resume();
     const calls = resources.use(slowCalls({ logger }));
     const admin = new Server();
@@ -151,7 +150,7 @@ export class Daemon implements AsyncDisposable {
     server.addService(snapshotsService(), snapshotsHandlers(snapshots, logger, calls));
     server.addService(diffService(), diffHandlers(snapshots, content, logger, calls));
     resources.use(await listen('--address', config.address, server));
-    const { passthrough, takenOver } = await engine.state();
+    const { passthrough, takenOver } = engine.started;
     logger.info('ready', {
       version,
       address: config.address,
@@ -260,7 +259,8 @@ async function stopEngine(
   logger: Logger,
 ): Promise<void> {
   const overlays = await overlaysAbove(directories);
-  const { openFiles } = await engine.state();
+  // A start that has failed comes here too.
+  const { openFiles } = await engine.stateNow();
   if (overlays.length === 0 && openFiles === 0) {
     await engine[Symbol.asyncDispose]();
     return;

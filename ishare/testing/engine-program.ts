@@ -31,7 +31,7 @@ async function serve(
   for (const layer of layers)
     roots.push(await ('layers' in layer ? engine.attachMerged(layer) : engine.attach(layer)));
   await engine.resume();
-  const { takenOver } = await engine.state();
+  const { takenOver } = engine.started;
   process.on('SIGUSR2', () => void engine.state().then(({ openFiles }) => console.log(String(openFiles))));
   process.on('SIGTERM', () => void engine.leave().then(() => process.exit(0)));
   process.on('SIGINT', () => void engine[Symbol.asyncDispose]().then(() => process.exit(0)));

@@ -36,6 +36,10 @@ export class EngineClient implements LayerServer, AsyncDisposable {
   readonly #options: EngineOptions;
   readonly #pending = new Map<number, PendingCall>();
   readonly #ended: Promise<void>;
+  #started: EngineState | undefined;
+  /** Resolves once it is known again what an earlier daemon had open. */
+  #settled: Promise<void> = Promise.resolve();
+  #markSettled: () => void = () => undefined;
   #nextId = 1;
   #failure: Error | undefined;
   #stopping = false;
@@ -81,7 +85,9 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     assertThreadPoolSuffices();
     const client = new EngineClient(options, events, worker);
     try {
-      await client.#call('start', options);
+      client.#started = await client.#call('start', options);
+      if (client.#started.takenOver)
+        client.#settled = new Promise((resolve) => (client.#markSettled = resolve));
       return client;
     } catch (error) {
       client.#stopping = true;
@@ -113,32 +119,44 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     await this.#call('learn', news);
   }
 
+  /** How it has started: `passthrough` and `takenOver` stay so. */
+  get started(): EngineState {
+    if (this.#started === undefined) throw new Error('the engine has not started');
+    return this.#started;
+  }
+
   attachedImages(): Promise<AttachedImage[]> {
-    return this.#call('attachedImages', undefined);
+    return this.#ask('attachedImages', undefined);
   }
 
   /** See Engine. */
   measure(): Promise<Measurement> {
-    return this.#call('measure', undefined);
+    return this.#ask('measure', undefined);
   }
 
   /** See Engine. */
   filesOf(attachmentId: number): Promise<FileOfImage[]> {
-    return this.#call('filesOf', attachmentId);
+    return this.#ask('filesOf', attachmentId);
   }
 
   /** See Engine. */
   explain(attachmentId: number, nid: Nid): Promise<ServedFile | undefined> {
-    return this.#call('explain', { attachmentId, nid });
+    return this.#ask('explain', { attachmentId, nid });
+  }
+
+  /** Without what an earlier daemon had open, as long as that is not known again. */
+  stateNow(): Promise<EngineState> {
+    return this.#call('state', undefined);
   }
 
   state(): Promise<EngineState> {
-    return this.#call('state', undefined);
+    return this.#ask('state', undefined);
   }
 
   /** See Engine. */
   async resume(): Promise<void> {
     await this.#call('resume', undefined);
+    this.#markSettled();
   }
 
   /** Leaves the mounts to the next daemon and ends the thread. */
@@ -156,6 +174,15 @@ export class EngineClient implements LayerServer, AsyncDisposable {
     this.#stopping = true;
     if (this.#failure === undefined) await this.#call(how, undefined);
     await this.#ended;
+  }
+
+  /** A question: what an earlier daemon had open belongs to the answer. */
+  async #ask<Name extends EngineCallName>(
+    name: Name,
+    argument: EngineCalls[Name]['argument'],
+  ): Promise<EngineCalls[Name]['result']> {
+    await this.#settled;
+    return this.#call(name, argument);
   }
 
   #call<Name extends EngineCallName>(
@@ -182,6 +209,7 @@ export class EngineClient implements LayerServer, AsyncDisposable {
 
   #fail(error: Error): void {
     this.#failure ??= error;
+    this.#markSettled();
     for (const call of this.#pending.values()) call.reject(this.#failure);
     this.#pending.clear();
   }

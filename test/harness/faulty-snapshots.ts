@@ -49,6 +49,7 @@ export async function openSnapshots(
       ...options,
     }),
   );
+  await snapshots.recovered;
   return { paths, store, snapshots, [Symbol.asyncDispose]: () => ownership[Symbol.asyncDispose]() };
 }
 

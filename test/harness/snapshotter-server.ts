@@ -81,6 +81,7 @@ async function assemble(
       ...options,
     }),
   );
+  await snapshots.recovered;
   const server = new Server();
   server.addService(snapshotsService(), snapshotsHandlers(snapshots, silentLogger));
   const contentRoot = scratch.in('content');
