@@ -131,10 +131,12 @@ export class Attachment implements ServedImage {
     }
   }
 
-  async #takeReferences(breathe: () => Promise<void>): Promise<void> {
+  async #takeReferences(breathe: () => Promise<void>): Promise<number> {
+    let files = 0;
     let sliceStart = performance.now();
     for await (const inode of this.image.files()) {
-      if (this.#detached) return;
+      if (this.#detached) return files;
+      files += 1;
       if (!this.#shared.has(inode.nid)) await this.#note(inode);
       if (performance.now() - sliceStart > SLICE_MS) {
         await breathe();
@@ -144,6 +146,7 @@ export class Attachment implements ServedImage {
     this.#shared.fit();
     // Of many images all would keep what this has read, and most are asked for little of it.
     this.image.rest();
+    return files;
   }
 
   /**
