@@ -69,7 +69,7 @@ export class Engine implements AsyncDisposable {
   readonly #events: EngineEvents;
   readonly #log: LogSink;
   readonly #opener: ImageOpener;
-  readonly #scans = new ScanQueue((done) => restAfterScans(done, this.#opener));
+  readonly #scans = new ScanQueue((done) => void restAfterScans(done, this.#opener, this.#log));
   readonly #table: DedupTable;
   readonly #claims = new ClaimsRegistry();
   readonly #images: ImagesFileSystem;

@@ -1,3 +1,4 @@
+import type { LogSink } from './engine';
 import { collectGarbage } from './garbage';
 import type { ImageOpener } from './image-opener';
 import type { ScansDone } from './scan-queue';
@@ -9,10 +10,18 @@ const MANY_FILES = 50_000;
 
 /**
  * Scans at the start have read the metadata of all images, most of which nobody will ask for: the kernel remembers what
- * containers use. Where few were scanned, somebody is about to use them.
+ * containers use. Where few were scanned, somebody is about to use them, and would feel that garbage is collected.
  */
-export function restAfterScans({ images, files }: ScansDone, opener: ImageOpener): void {
+export async function restAfterScans(
+  { images, files }: ScansDone,
+  opener: ImageOpener,
+  log: LogSink,
+): Promise<void> {
   if (images < MANY_IMAGES && files < MANY_FILES) return;
   opener.rest();
-  collectGarbage();
+  try {
+    await collectGarbage();
+  } catch (error) {
+    log('debug', 'what scans left behind stays for now', { error: String(error) });
+  }
 }
