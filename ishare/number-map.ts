@@ -73,13 +73,20 @@ export class NumberMap {
     return this.#places.length / 2;
   }
 
-  #resize(capacity: number): void {
+  /** All keys are put anew in one go, and somebody waits: hence no calls of other methods. */
+  #resize(wanted: number): void {
     const before = this.#places;
-    this.#places = new Float64Array(2 * Math.max(capacity, LEAST_CAPACITY)).fill(EMPTY);
+    const capacity = Math.max(wanted, LEAST_CAPACITY);
+    const places = new Float64Array(2 * capacity).fill(EMPTY);
     for (let at = 0; at < before.length; at += 2) {
       const key = before[at] ?? EMPTY;
-      if (key !== EMPTY) this.#put(this.#find(key), key, before[at + 1] ?? 0);
+      if (key === EMPTY) continue;
+      let place = 2 * Math.floor((hash(key) / WORD) * capacity);
+      while (places[place] !== EMPTY) place = place + 2 === places.length ? 0 : place + 2;
+      places[place] = key;
+      places[place + 1] = before[at + 1] ?? 0;
     }
+    this.#places = places;
   }
 
   /** Where a key is, or is to be put. */
