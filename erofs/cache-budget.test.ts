@@ -25,6 +25,16 @@ describe('a budget of caches', () => {
     expect(budget.used).toBe(100);
   });
 
+  it('evicts everything at once, and goes on from there', () => {
+    const budget = new CacheBudget(100);
+    const old = filled(budget, 10, 10);
+    budget.clear();
+    expect(old.every(({ evicted }) => evicted === 1)).toBe(true);
+    expect(budget.used).toBe(0);
+    const entries = filled(budget, 11, 10);
+    expect(entries.map(({ evicted }) => evicted)).toEqual([1, ...Array<number>(10).fill(0)]);
+  });
+
   it('keeps what is new, also where all the rest was touched', () => {
     const budget = new CacheBudget(100);
     const old = filled(budget, 10, 10);

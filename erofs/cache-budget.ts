@@ -63,6 +63,14 @@ export class CacheBudget {
     if (slot !== undefined) this.#unlink(slot);
   }
 
+  /** Evicts everything. */
+  clear(): void {
+    for (const [entry, slot] of this.#slots) {
+      this.#unlink(slot);
+      entry.evict();
+    }
+  }
+
   /** Spares what was just added: where all others were touched, it would be the first to go. */
   #shrink(added: CacheEntry): void {
     while (this.#used > this.limit && this.#hand !== undefined) {

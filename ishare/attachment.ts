@@ -2,16 +2,20 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import type { NodeId } from '../fuse/file-system';
-import type { DedupInode } from './dedup-inode';
+import type { DedupFacts, DedupInode } from './dedup-inode';
 import type { DedupTable, Reference } from './dedup-table';
 import { parseFingerprint } from './fingerprint';
 import type { ImageClaims, ImageTrust } from './image-trust';
 import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
 import { dedupNode, UNSHARED_ID } from './node-numbers';
+import { NumberMap } from './number-map';
 import { NO_DOMAIN_TOKEN } from './top-directories';
 import type { ScanQueue } from './scan-queue';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
+
+/** Stands for the node of a file that is never shared. */
+const NEVER = 0;
 
 /** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
 const SLICE_MS = 2;
@@ -46,8 +50,10 @@ export class Attachment implements ServedImage {
   readonly #table: DedupTable;
   readonly #claims: ImageClaims;
   readonly #events: AttachmentEvents;
-  /** By nid; null stands for a file that is never shared. */
-  readonly #shared = new Map<Nid, Reference | null>();
+  /** The nodes of shared inodes that its files have references to, by nid. */
+  #shared = new NumberMap();
+  /** Those of them that are more than noted: because the file was opened, or is not believed. */
+  readonly #references = new Map<Nid, Reference>();
   /** Inodes that belong to one file of this image. They stay to the end, since what is mapped may still read them. */
   readonly #own = new Map<Nid, Reference>();
   readonly #ownLeft = new Set<Nid>();
@@ -83,14 +89,22 @@ export class Attachment implements ServedImage {
   }
 
   /** The shared inodes that its files have references to, by nid. Complete once `scanned` has resolved. */
-  *sharedInodes(): Generator<readonly [Nid, DedupInode]> {
-    for (const [nid, file] of this.#shared)
-      if (file?.backing.distrusted === false) yield [nid, file.inode] as const;
+  *sharedInodes(): Generator<readonly [Nid, DedupFacts]> {
+    for (const [nid, node] of this.#sharedNodes()) {
+      const inode = this.#table.facts(node);
+      if (inode !== undefined) yield [nid, inode] as const;
+    }
+  }
+
+  *#sharedNodes(): Generator<readonly [Nid, NodeId]> {
+    for (const [nid, node] of this.#shared as Iterable<readonly [Nid, NodeId]>)
+      if (node !== NEVER && this.#references.get(nid)?.backing.distrusted !== true)
+        yield [nid, node] as const;
   }
 
   /** Number of its files that have a shared dedup inode. Exact once `scanned` has resolved. */
   get sharedFiles(): number {
-    return [...this.sharedInodes()].length;
+    return [...this.#sharedNodes()].length;
   }
 
   /** Resolves when every file's reference has been taken. */
@@ -111,21 +125,28 @@ export class Attachment implements ServedImage {
 
   /** The image was quarantined: nothing new opens through what it shares. */
   distrust(): void {
-    for (const file of this.#shared.values()) if (file !== null) file.backing.distrusted = true;
+    for (const [nid, node] of this.#sharedNodes()) {
+      const reference = this.#referenceTo(nid, node);
+      if (reference !== undefined) reference.backing.distrusted = true;
+    }
   }
 
-  async #takeReferences(breathe: () => Promise<void>): Promise<void> {
+  async #takeReferences(breathe: () => Promise<void>): Promise<number> {
+    let files = 0;
     let sliceStart = performance.now();
     for await (const inode of this.image.files()) {
-      if (this.#detached) return;
-      await this.#sharedFile(inode);
+      if (this.#detached) return files;
+      files += 1;
+      if (!this.#shared.has(inode.nid)) await this.#note(inode);
       if (performance.now() - sliceStart > SLICE_MS) {
         await breathe();
         sliceStart = performance.now();
       }
     }
+    this.#shared.fit();
     // Of many images all would keep what this has read, and most are asked for little of it.
     this.image.rest();
+    return files;
   }
 
   /**
@@ -153,45 +174,52 @@ export class Attachment implements ServedImage {
   async explain(
     inode: Inode,
   ): Promise<{ readonly fingerprint: Buffer | undefined; readonly reference: Reference | undefined }> {
-    const shared = this.#shared.get(inode.nid);
+    const node = this.#shared.get(inode.nid) ?? NEVER;
+    const shared = node === NEVER ? undefined : this.#referenceTo(inode.nid, node as NodeId);
     const usable = shared?.backing.distrusted === false ? shared : this.#own.get(inode.nid);
     const reference = this.layer.domain === undefined ? undefined : usable;
     return { fingerprint: await this.image.fingerprint(inode), reference };
   }
 
   async #sharedFile(inode: Inode): Promise<Reference | 'not believed' | undefined> {
-    const known = this.#knownFile(inode.nid);
-    if (known !== 'unknown') return known;
+    const node = this.#shared.get(inode.nid) ?? (await this.#note(inode));
+    if (node === 'not believed') return node;
+    if (node === NEVER) return undefined;
+    const reference = this.#referenceTo(inode.nid, node as NodeId);
+    return reference?.backing.distrusted === true ? 'not believed' : reference;
+  }
+
+  /** Notes the reference of a file: the node of its inode, or NEVER. */
+  async #note(inode: Inode): Promise<number | 'not believed'> {
     const value = await this.image.fingerprint(inode);
     // Scan and open may both have come here for the same file: whoever returns first takes the reference.
-    const meanwhile = this.#knownFile(inode.nid);
-    if (meanwhile !== 'unknown') return meanwhile;
-    return this.#detached ? undefined : this.#reference(inode, value);
+    return this.#shared.get(inode.nid) ?? (this.#detached ? NEVER : this.#noteFingerprint(inode, value));
   }
 
-  #knownFile(nid: Nid): Reference | 'not believed' | 'unknown' | undefined {
-    const known = this.#shared.get(nid);
-    if (known === undefined) return 'unknown';
-    if (known === null) return undefined;
-    return known.backing.distrusted ? 'not believed' : known;
-  }
-
-  #reference(inode: Inode, value: Buffer | undefined): Reference | 'not believed' | undefined {
+  #noteFingerprint(inode: Inode, value: Buffer | undefined): number | 'not believed' {
     const { domain } = this.layer;
     const fingerprint = value && parseFingerprint(value);
     if (domain === undefined || fingerprint === undefined) {
       // Of images that came ready-made the verification has told it.
       if (value !== undefined && this.#claims.trust === 'computed')
         this.#refuse(inode.nid, 'its fingerprint is not "sha256:" and 32 bytes');
-      this.#shared.set(inode.nid, null);
-      return undefined;
+      this.#shared.set(inode.nid, NEVER);
+      return NEVER;
     }
     if (!this.#claims.believes(inode.nid, fingerprint)) return 'not believed';
-    const result = this.#table.reference(domain, fingerprint, inode.size, this, inode.nid);
+    const result = this.#table.note(domain, fingerprint, inode.size, this, inode.nid);
     if (typeof result === 'string') this.#refuse(inode.nid, result);
-    const file = typeof result === 'string' ? null : result;
-    this.#shared.set(inode.nid, file);
-    return file ?? undefined;
+    const node = typeof result === 'string' ? NEVER : result;
+    this.#shared.set(inode.nid, node);
+    return node;
+  }
+
+  #referenceTo(nid: Nid, node: NodeId): Reference | undefined {
+    const known = this.#references.get(nid);
+    if (known !== undefined) return known;
+    const reference = this.#table.reference(node, this, nid);
+    if (reference !== undefined) this.#references.set(nid, reference);
+    return reference;
   }
 
   #ownFile(domain: Domain, inode: Inode): Reference | undefined {
@@ -221,12 +249,15 @@ export class Attachment implements ServedImage {
       return own?.inode.node === node ? own : undefined;
     }
     const known = this.#shared.get(inode.nid);
-    if (known !== undefined) return known ?? undefined;
-    const result = this.#table.reference(domain, fingerprint, inode.size, this, inode.nid);
-    if (typeof result === 'string') return undefined;
-    result.backing.distrusted = !this.#claims.believes(inode.nid, fingerprint);
-    this.#shared.set(inode.nid, result);
-    return result;
+    if (known === NEVER) return undefined;
+    if (known !== undefined) return this.#referenceTo(inode.nid, node);
+    if (typeof this.#table.note(domain, fingerprint, inode.size, this, inode.nid) === 'string')
+      return undefined;
+    this.#shared.set(inode.nid, node);
+    const reference = this.#referenceTo(inode.nid, node);
+    if (reference !== undefined)
+      reference.backing.distrusted = !this.#claims.believes(inode.nid, fingerprint);
+    return reference;
   }
 
   #leaveOwn(nid: Nid): void {
@@ -275,17 +306,20 @@ export class Attachment implements ServedImage {
 
   /** In slices as the scan: an image may have any number of files. */
   async #close(): Promise<void> {
-    const files = [...this.#shared.values(), ...this.#own.values()];
-    this.#shared.clear();
+    const shared = this.#shared as Iterable<readonly [Nid, NodeId]>;
+    this.#shared = new NumberMap();
+    this.#references.clear();
     for (const nid of this.#own.keys()) this.#leaveOwn(nid);
+    const own = Array.from(this.#own, ([nid, { inode }]) => [nid, inode.node] as const);
     this.#own.clear();
     let sliceStart = performance.now();
-    for (const file of files) {
-      if (file !== null) this.#table.release(file);
+    for (const [nid, node] of [...shared, ...own]) {
+      if (node !== NEVER) this.#table.release(node, this, nid);
       if (performance.now() - sliceStart <= SLICE_MS) continue;
       await nextTurn();
       sliceStart = performance.now();
     }
+    this.#table.forget(this);
     await this.image[Symbol.asyncDispose]();
   }
 }

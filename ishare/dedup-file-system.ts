@@ -10,7 +10,7 @@ import {
   type MaybePromise,
   type NodeId,
 } from '../fuse/file-system';
-import type { Backing, DedupDomain, DedupInode } from './dedup-inode';
+import type { Backing, DedupDomain, DedupFacts, DedupInode } from './dedup-inode';
 import type { DedupTable } from './dedup-table';
 import { domainIdOf, domainNode } from './node-numbers';
 
@@ -78,7 +78,7 @@ export class DedupFileSystem implements FileSystem {
 
   #attributes(node: NodeId): Attributes {
     if (node === ROOT_NODE) return directory(ROOT_NODE);
-    const inode = this.#table.byNode(node);
+    const inode = this.#table.facts(node);
     if (inode !== undefined) return file(inode);
     this.#domain(node);
     return directory(node);
@@ -119,7 +119,7 @@ export class DedupFileSystem implements FileSystem {
   }
 
   readDirectory(node: NodeId, cookie: number, sink: DirectorySink): void {
-    const items = node === ROOT_NODE ? this.#domainItems() : inodeItems(this.#domain(node));
+    const items = node === ROOT_NODE ? this.#domainItems() : this.#inodeItems(this.#domain(node));
     for (const [index, { name, entry, type }] of items.slice(cookie).entries()) {
       const nextCookie = cookie + index + 1;
       if (!sink.add({ name: Buffer.from(name), ino: entry.attributes.ino, type, nextCookie, entry })) return;
@@ -162,6 +162,18 @@ export class DedupFileSystem implements FileSystem {
       return { name: domain.token, type: DT_DIR, entry: { node, attributes: directory(node) } };
     });
   }
+
+  /** In an order that stays the same whatever is done with them. */
+  #inodeItems(domain: DedupDomain): Item[] {
+    return [...this.#table.inodes()]
+      .filter((inode) => inode.domain === domain)
+      .sort((left, right) => left.node - right.node)
+      .map((inode) => ({
+        name: inode.name,
+        type: DT_REG,
+        entry: { node: inode.node, attributes: file(inode) },
+      }));
+  }
 }
 
 /** Images that are no longer believed come last: what they supply under this name was right once. */
@@ -176,19 +188,11 @@ interface Item {
   readonly entry: Entry;
 }
 
-function inodeItems(domain: DedupDomain): Item[] {
-  return [...domain.inodes].map(([name, inode]) => ({
-    name,
-    type: DT_REG,
-    entry: { node: inode.node, attributes: file(inode) },
-  }));
-}
-
 function directory(node: NodeId): Attributes {
   return { ino: node, size: 0, mode: S_IFDIR | 0o500, nlink: 2, uid: 0, gid: 0, rdev: 0, time: EPOCH };
 }
 
-function file(inode: DedupInode): Attributes {
+function file(inode: DedupFacts): Attributes {
   return {
     ino: inode.node,
     size: inode.size,

@@ -16,11 +16,23 @@ export interface Backing {
   distrusted: boolean;
 }
 
+/** What there is to know of a dedup inode, whether it is dormant or not. */
+export interface DedupFacts {
+  readonly node: NodeId;
+  readonly domain: DedupDomain;
+  readonly name: string;
+  readonly fingerprint: Fingerprint | undefined;
+  readonly size: number;
+  readonly backings: readonly Backing[];
+  readonly openFiles: number;
+  users(cachedBytes: number): readonly Backing[];
+}
+
 /**
  * One content in one domain: the inode whose page cache every image of the domain shares. It lives in the ishare
  * mount under `<domain token>/<name>`. Files of images whose fingerprints are not believed have one of their own each.
  */
-export class DedupInode {
+export class DedupInode implements DedupFacts {
   /** Files that are open through it. While there is one, `backingId` must stay what it is. */
   openFiles = 0;
   /** The images connection's number for this inode's file, once something has opened it. */
@@ -28,7 +40,7 @@ export class DedupInode {
   /** Set while the first open is under way, so that a second one waits instead of registering twice. */
   registering: Promise<BackingId> | undefined;
   #backings: Backing[] = [];
-  /** Undefined as long as nobody has opened it, which is true of nearly all. */
+  /** Undefined as long as nobody has opened it. */
   #history: CacheHistory | undefined;
 
   constructor(
@@ -106,6 +118,6 @@ export interface DedupDomain {
   readonly token: string;
   /** The domain_id of the key. Never shown. */
   readonly secret: Buffer;
-  /** By their names. */
-  readonly inodes: Map<string, DedupInode>;
+  /** How many there are. */
+  inodes: number;
 }

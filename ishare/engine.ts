@@ -25,6 +25,7 @@ import {
 } from './inventory';
 import type { LayerAttachment, MergedLayers } from './layer-server';
 import { MergedAttachment } from './merged-attachment';
+import { restAfterScans } from './rest-after-scans';
 import { ScanQueue } from './scan-queue';
 import type { ServedImage } from './served-image';
 import { slowRequests } from './slow-requests';
@@ -68,7 +69,7 @@ export class Engine implements AsyncDisposable {
   readonly #events: EngineEvents;
   readonly #log: LogSink;
   readonly #opener: ImageOpener;
-  readonly #scans = new ScanQueue();
+  readonly #scans = new ScanQueue((done) => void restAfterScans(done, this.#opener, this.#log));
   readonly #table: DedupTable;
   readonly #claims = new ClaimsRegistry();
   readonly #images: ImagesFileSystem;

@@ -29,6 +29,11 @@ export class ImageOpener implements AsyncDisposable {
     });
   }
 
+  /** Lets go of the metadata of all images. */
+  rest(): void {
+    this.#budget.clear();
+  }
+
   /** To be called once all images are closed. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#hasher[Symbol.asyncDispose]();

@@ -1,6 +1,6 @@
 import type { Nid } from '../erofs/brands';
 import type { Attachment } from './attachment';
-import type { DedupInode } from './dedup-inode';
+import type { DedupFacts } from './dedup-inode';
 import type { ImageTrust } from './image-trust';
 import type { DedupFile } from './worker/page-cache-task';
 
@@ -75,12 +75,12 @@ export function attachedImage({ id, layer, image, trust, sharedFiles }: Attachme
   };
 }
 
-export function dedupFile({ domain, name, size }: DedupInode): DedupFile {
+export function dedupFile({ domain, name, size }: DedupFacts): DedupFile {
   return { path: `${domain.token}/${name}`, size };
 }
 
 /** @param cachedBytes what the kernel holds of it now. */
-export function measuredInode(inode: DedupInode, cachedBytes: number): MeasuredInode {
+export function measuredInode(inode: DedupFacts, cachedBytes: number): MeasuredInode {
   const believed = inode.backings.filter(({ distrusted }) => !distrusted);
   return {
     domain: inode.domain.name,

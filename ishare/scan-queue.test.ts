@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from '../linux/testing/eventually';
-import { ScanQueue, type Scan } from './scan-queue';
+import { ScanQueue, type Scan, type ScansDone } from './scan-queue';
 
 const NEVER = new Promise<void>(() => undefined);
 
@@ -11,6 +11,7 @@ function scan(name: string, log: string[], unwanted = NEVER): Scan {
       log.push(`${name} begins`);
       await breathe();
       log.push(`${name} ends`);
+      return 1;
     },
   };
 }
@@ -48,6 +49,7 @@ test('scans neither begin nor go on while an image is being attached', async () 
       await breathe();
       log.push('goes on');
       await attaching;
+      return 1;
     },
   });
   const waiting = queue.run(scan('b', log));
@@ -70,4 +72,16 @@ test('a scan that is not wanted any more waits neither for others nor for what i
   leave();
   await scanned;
   expect(log).toEqual(['b begins', 'b ends']);
+});
+
+test('when no scan is left, it tells what was scanned since the last time', async () => {
+  const told: ScansDone[] = [];
+  const queue = new ScanQueue((done) => told.push(done));
+  const failing = queue.run({ unwanted: NEVER, run: () => Promise.reject(new Error('unreadable')) });
+  await Promise.allSettled([failing, queue.run(scan('b', [])), queue.run(scan('c', []))]);
+  await queue.run(scan('d', []));
+  expect(told).toEqual([
+    { images: 3, files: 2 },
+    { images: 1, files: 1 },
+  ]);
 });

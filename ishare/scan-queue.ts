@@ -10,8 +10,14 @@ const PAUSE_MS = 1;
 export interface Scan {
   /** Resolves when the image is detached: the scan is to end by itself then. */
   readonly unwanted: Promise<void>;
-  /** Does the work, and calls `breathe` every few ms. */
-  run(breathe: () => Promise<void>): Promise<void>;
+  /** Does the work, and calls `breathe` every few ms. Resolves to the number of files. */
+  run(breathe: () => Promise<void>): Promise<number>;
+}
+
+/** What was scanned without a break. */
+export interface ScansDone {
+  readonly images: number;
+  readonly files: number;
 }
 
 /**
@@ -20,13 +26,20 @@ export interface Scan {
  */
 export class ScanQueue {
   #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #images = 0;
+  #files = 0;
   #attaching = 0;
   #quiet: { readonly comes: Promise<void>; readonly come: () => void } | undefined;
+
+  /** @param onIdle told when no scan is left. */
+  constructor(private readonly onIdle: (done: ScansDone) => void = () => undefined) {}
 
   /** Resolves when the scan has ended; rejects as it does. One that is not wanted any more does not wait for others. */
   run(scan: Scan): Promise<void> {
     const before = this.#last;
-    const ended = this.#inTurn(scan, before);
+    this.#waiting += 1;
+    const ended = this.#inTurn(scan, before).finally(() => this.#count());
     this.#last = Promise.allSettled([before, ended]).then(() => undefined);
     return ended;
   }
@@ -41,7 +54,17 @@ export class ScanQueue {
       }
     };
     await breathe();
-    await scan.run(breathe);
+    this.#images += 1;
+    this.#files += await scan.run(breathe);
+  }
+
+  #count(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    const done = { images: this.#images, files: this.#files };
+    this.#images = 0;
+    this.#files = 0;
+    this.onIdle(done);
   }
 
   /** Does the work of attaching an image. */

@@ -6,6 +6,7 @@ import type { Config } from '../../config/schema';
 import { ImageBuilder } from '../../erofs/build-worker';
 import { adminHandlers } from '../../ishare/admin/admin-service';
 import type { LogSink } from '../../ishare/engine';
+import { collectGarbage } from '../../ishare/garbage';
 import { sharingSentence } from '../../ishare/sharing-sentence';
 import { EngineClient } from '../../ishare/worker/engine-client';
 import type { EngineThread } from '../../ishare/worker/engine-thread';
@@ -237,10 +238,13 @@ function engineOptions(config: Config, imagesDirectory: string): Parameters<type
  * from this thread: the one that serves the mounts does not wait for it.
  */
 function afterScans(engine: EngineClient, logger: Logger): void {
-  engine.attachedImages().then(returnFreeMemory, (error: unknown) => {
-    // The engine has ended, which whoever it concerns is told otherwise.
-    logger.debug('no scans to wait for', { error });
-  });
+  engine
+    .attachedImages()
+    .then(collectGarbage)
+    .then(returnFreeMemory, (error: unknown) => {
+      // The engine has ended, which whoever it concerns is told otherwise.
+      logger.debug('no scans to wait for', { error });
+    });
 }
 
 /** Makes the directory, unless an earlier daemon's mount is on it: nobody would answer questions about that. */

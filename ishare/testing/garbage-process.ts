@@ -1,0 +1,16 @@
+import { getHeapStatistics } from 'node:v8';
+import { collectGarbage } from '../garbage';
+
+/** Prints how much more memory the heap has with many objects than before (bytes), and then without them. */
+async function main(): Promise<void> {
+  const memory = (): number => getHeapStatistics().total_physical_size;
+  await collectGarbage();
+  const before = memory();
+  const held = Array.from({ length: 500_000 }, (_, number) => ({ number }));
+  const meanwhile = memory();
+  held.splice(0);
+  await collectGarbage();
+  console.log(JSON.stringify({ held: meanwhile - before, left: memory() - before }));
+}
+
+void main();
