@@ -87,6 +87,11 @@ export class ImageBuilder implements AsyncDisposable {
     });
   }
 
+  /** Whether a thread is there that waits for work: what is given to build now starts none. */
+  get resting(): boolean {
+    return [...this.#threads].some((thread) => thread.free);
+  }
+
   /** Aborts what is being built, refuses what waits, and ends all threads. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;

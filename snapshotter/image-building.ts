@@ -29,6 +29,8 @@ export interface LayerImageProgress {
  * on disk when it resolves; nothing is left at `target` and `digests` when it rejects.
  */
 export interface LayerImageBuilder {
+  /** Whether what is given to it now is begun at once, and costs no further thread. */
+  readonly resting?: boolean;
   build(request: {
     readonly source: ImageSource;
     readonly target: string;

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { realtimeNs } from '../linux/clock';
 import { Kind, type Labels, type Mount } from '../proto/snapshots';
+import { ChainBuilder } from './chain-builder';
 import { ChainsInUse } from './chains-in-use';
 import { makeCommittedImage, usageOfImages } from './committed-image';
 import { CommitsUnderWay, type CommitUnderWay } from './commits-under-way';
@@ -60,9 +61,10 @@ export class Snapshots implements AsyncDisposable {
     this.#store = options.store;
     this.#paths = options.paths;
     this.#trash = new Trash(options.paths.trash, options.logger, snapshotMounts(options.paths));
+    const { builder, mergingBuilder } = options;
     this.#chains = new ChainsInUse({
       ...options,
-      builder: options.mergingBuilder ?? options.builder,
+      builder: mergingBuilder === undefined ? builder : new ChainBuilder(builder, mergingBuilder),
       layers: options.layers ?? { verifyOnRead: false, verifiedFiles: () => [] },
       busy: this.#busy,
       layersComing: () => !this.#commits.idle,

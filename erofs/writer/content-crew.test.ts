@@ -12,7 +12,7 @@ function hashTask(bytes: string, last: boolean): ContentTask {
   return { kind: 'hash', input, offset: 0, length: bytes.length, last };
 }
 
-describe.each([1, 3])('a crew of %d', (size) => {
+describe.each([0, 1, 3])('a crew of %d', (size) => {
   test('hashes the pieces of a file in their order, files side by side', async () => {
     await using crew = startCrew(size, []);
     const results = [0, 1, 2].map(async (file) => {

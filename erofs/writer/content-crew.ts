@@ -5,7 +5,7 @@ import { ContentWork, type ContentResult, type ContentTask } from './content-tas
 
 /** Threads that hash and compress. */
 export interface ContentCrew extends AsyncDisposable {
-  /** How many work at the same time. */
+  /** Threads that work beside the calling one; 0: tasks are done on the calling thread. */
   readonly size: number;
   /**
    * Has a task done, by the thread of this number (modulo their count), else by the one with the least to do. Tasks of
@@ -14,13 +14,13 @@ export interface ContentCrew extends AsyncDisposable {
   run(task: ContentTask, thread?: number): Promise<ContentResult>;
 }
 
-/** @param size threads; 1: none is started, tasks are done on the calling thread. */
+/** @param size threads to be started. */
 export function startCrew(size: number, settings: readonly EncoderSettings[]): ContentCrew {
-  return size === 1 ? new LoneCrew(settings) : new ThreadCrew(size, settings);
+  return size === 0 ? new LoneCrew(settings) : new ThreadCrew(size, settings);
 }
 
 class LoneCrew implements ContentCrew {
-  readonly size = 1;
+  readonly size = 0;
   readonly #work: ContentWork;
 
   constructor(settings: readonly EncoderSettings[]) {

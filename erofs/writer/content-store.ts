@@ -175,8 +175,8 @@ export class ContentStore {
       ? Promise.resolve(undefined)
       : awaitedLater(this.crew.run({ kind: 'pieces', ...slot, pieces: orders }));
     this.#underWay.push({ slot, pieces, results });
-    // One thread has done its task by now: nothing is won by waiting.
-    if (this.crew.size === 1) await this.#retire();
+    // The calling thread has done its task by now: nothing is won by waiting.
+    if (this.crew.size === 0) await this.#retire();
   }
 
   /** Writes the oldest batch. */

@@ -14,29 +14,33 @@ export class GrowingCrew implements ContentCrew {
   #expected = 0;
   #grown = false;
 
-  /** @param threads how many there may be. */
+  /** @param threads how many there may be; 1: the calling one. */
   constructor(
     private readonly threads: number,
     private readonly settings: readonly EncoderSettings[],
   ) {}
 
   get size(): number {
-    return this.#crew?.size ?? 1;
+    return this.#crew?.size ?? 0;
   }
 
-  /** So many more bytes will come. Not to be called between the tasks of one file. */
-  async expect(bytes: number): Promise<void> {
+  /**
+   * So many more bytes will come. Not to be called between the tasks of one file.
+   * @param hashing threads that keep up with whoever gives the content, where it is only hashed.
+   */
+  async expect(bytes: number, hashing = this.threads): Promise<void> {
     this.#expected += bytes;
     if (this.#grown || this.#expected < CONTENT_FOR_THREADS) return;
     this.#grown = true;
     const alone = this.#crew;
     // What was done on this thread is done.
-    this.#crew = startCrew(this.threads, this.settings);
+    const useful = this.settings.length > 0 ? this.threads : Math.min(this.threads, hashing);
+    this.#crew = startCrew(this.threads === 1 ? 0 : useful, this.settings);
     await alone?.[Symbol.asyncDispose]();
   }
 
   run(task: ContentTask, thread?: number): Promise<ContentResult> {
-    this.#crew ??= startCrew(1, this.settings);
+    this.#crew ??= startCrew(0, this.settings);
     return this.#crew.run(task, thread);
   }
 

@@ -11,6 +11,12 @@ import type { SequentialOutput } from './sequential-output';
 import type { Spool } from './spool';
 import type { StoredContent } from './stored-content';
 
+/**
+ * Threads that hash what comes with a stream: the thread that reads it hashes all of it too, and decompression takes longer
+ * than either. Each thread more would cost memory alone.
+ */
+const STREAM_HASHING = 1;
+
 /** A file whose content comes before its tree is known. */
 export interface EarlyFile {
   /** Bytes. */
@@ -64,7 +70,7 @@ export class ImageContents implements ContentIntake {
     if (size === 0) return content;
     this.#taken.push(content);
     const store = (this.#store ??= this.#makeStore());
-    await this.place.crew.expect(size);
+    await this.place.crew.expect(size, STREAM_HASHING);
     const incoming = {
       size,
       serial: this.#taken.length,
