@@ -1,5 +1,5 @@
 import type { LogSink } from './engine';
-import { collectGarbage } from './garbage';
+import { shrinkHeap } from './shrink-heap';
 import type { ImageOpener } from './image-opener';
 import type { ScansDone } from './scan-queue';
 
@@ -20,7 +20,7 @@ export async function restAfterScans(
   if (images < MANY_IMAGES && files < MANY_FILES) return;
   opener.rest();
   try {
-    await collectGarbage();
+    await shrinkHeap();
   } catch (error) {
     log('debug', 'what scans left behind stays for now', { error: String(error) });
   }

@@ -6,7 +6,7 @@ import type { Config } from '../../config/schema';
 import { ImageBuilder } from '../../erofs/build-worker';
 import { adminHandlers } from '../../ishare/admin/admin-service';
 import type { LogSink } from '../../ishare/engine';
-import { collectGarbage } from '../../ishare/garbage';
+import { shrinkHeap } from '../../ishare/shrink-heap';
 import { sharingSentence } from '../../ishare/sharing-sentence';
 import { EngineClient } from '../../ishare/worker/engine-client';
 import type { EngineThread } from '../../ishare/worker/engine-thread';
@@ -240,7 +240,7 @@ function engineOptions(config: Config, imagesDirectory: string): Parameters<type
 function afterScans(engine: EngineClient, logger: Logger): void {
   engine
     .attachedImages()
-    .then(collectGarbage)
+    .then(shrinkHeap)
     .then(returnFreeMemory, (error: unknown) => {
       // The engine has ended, which whoever it concerns is told otherwise.
       logger.debug('no scans to wait for', { error });

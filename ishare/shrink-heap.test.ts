@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /** In a process of its own: others count their mappings. */
-const PROCESS = join(__dirname, 'testing', 'garbage-process.js');
+const PROCESS = join(__dirname, 'testing', 'shrinking-process.js');
 
 test('what nobody holds any more is collected, and its memory given back', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [PROCESS]);

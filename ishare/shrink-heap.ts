@@ -5,7 +5,7 @@ import { Session } from 'node:inspector/promises';
  * use before it looks at it as a whole, and keeps room for as much new as there ever was. This thread stands still meanwhile,
  * 3 to 5 ms for each MB in use.
  */
-export async function collectGarbage(): Promise<void> {
+export async function shrinkHeap(): Promise<void> {
   const session = new Session();
   session.connect();
   try {
