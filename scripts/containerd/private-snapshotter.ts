@@ -108,12 +108,13 @@ export class PrivateSnapshotter implements AsyncDisposable {
   /** SIGKILL, as a crash or the kernel's out-of-memory killer would. */
   async crash(): Promise<void> {
     this.#process.signal('SIGKILL');
-    await this.#process.waitForExit(KILL_PATIENCE);
+    if (!(await this.#process.waitForDeath(KILL_PATIENCE)))
+      throw new Error('the snapshotter outlives SIGKILL');
   }
 
   /** Starts the daemon again on the same root, state and sockets; it must not be running. */
   async restart(): Promise<void> {
-    if (this.#process.running) throw new Error('the snapshotter is still running');
+    if (!(await this.#process.waitForDeath(0))) throw new Error('the snapshotter is still running');
     this.#process = this.#spawn();
     await this.#waitForSocket();
   }

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { WatchedProcess } from '../../linux/process-end';
 
 export interface BackgroundProcessOptions {
   readonly program: string;
@@ -103,6 +104,19 @@ export class BackgroundProcess {
       }
       await sleep(20);
     }
+  }
+
+  /**
+   * Waits until a program that was killed has ended, or would have but for threads in calls that cannot be interrupted: it does
+   * nothing any more then, but to its parent it has not ended. False when `timeLimit` milliseconds pass first.
+   */
+  async waitForDeath(timeLimit: number): Promise<boolean> {
+    const deadline = Date.now() + timeLimit;
+    while (this.running && (await WatchedProcess.find(this.pid)) !== undefined) {
+      if (Date.now() >= deadline) return false;
+      await sleep(5);
+    }
+    return true;
   }
 
   /** Waits for the end of the program; false when `timeLimit` milliseconds pass first. */
