@@ -24,6 +24,7 @@ import {
   type ServedFile,
 } from './inventory';
 import type { LayerAttachment, MergedLayers } from './layer-server';
+import { LookupProcess } from './lookup-process';
 import { MergedAttachment } from './merged-attachment';
 import { restAfterScans } from './rest-after-scans';
 import { ScanQueue } from './scan-queue';
@@ -78,6 +79,7 @@ export class Engine implements AsyncDisposable {
   #mounts: EngineMounts | undefined;
   #backings: BackingRegistry | undefined;
   #reader: DedupReader | undefined;
+  #lookups: LookupProcess | undefined;
 
   private constructor(options: EngineOptions, events: EngineEvents) {
     this.#options = options;
@@ -130,7 +132,13 @@ export class Engine implements AsyncDisposable {
     const gate = new Gate(MAX_OWN_CALLS);
     const agreed = await mounts.agreed;
     if (this.#options.passthrough && agreed.capabilities.has('PASSTHROUGH')) {
-      this.#backings = new BackingRegistry(mounts.imagesDevice, ishareMount, gate, journal);
+      const { realtime } = this.#options;
+      this.#lookups = new LookupProcess(ishareMount, {
+        realtime,
+        onFailure: (error) => this.#fault('lookup', error),
+      });
+      this.#lookups.begin();
+      this.#backings = new BackingRegistry(mounts.imagesDevice, ishareMount, gate, journal, this.#lookups);
     }
     this.#reader = new DedupReader(ishareMount, gate);
     this.#images.shareThrough({
@@ -383,6 +391,7 @@ export class Engine implements AsyncDisposable {
 
   async #closeFiles(): Promise<void> {
     await this.#reader?.[Symbol.asyncDispose]();
+    await this.#lookups?.[Symbol.asyncDispose]();
   }
 
   /** Once nothing is served any more. */

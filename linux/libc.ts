@@ -77,6 +77,9 @@ export const native = {
   pidfdGetfd: declare<[number, number, number, number], number>(
     'long syscall(long number, int pidfd, int target, unsigned int flags)',
   ),
+  openat2: declare<[number, number, CString, Buffer, number], number>(
+    'long syscall(long number, int directory, const void *path, const void *how, size_t size)',
+  ),
   cachestat: declare<[number, number, Buffer, Buffer, number], number>(
     'long syscall(long number, unsigned int fd, const void *range, _Out_ void *stat, unsigned int flags)',
   ),
