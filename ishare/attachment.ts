@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Nid } from '../erofs/brands';
 import type { ErofsImage, Inode } from '../erofs/image';
 import type { NodeId } from '../fuse/file-system';
@@ -13,12 +12,10 @@ import { NumberMap } from './number-map';
 import { NO_DOMAIN_TOKEN } from './top-directories';
 import type { ScanQueue } from './scan-queue';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
+import { Slice } from './slice';
 
 /** Stands for the node of a file that is never shared. */
 const NEVER = 0;
-
-/** Taking references to all files of an image may not keep other requests waiting longer than this (ms). */
-const SLICE_MS = 2;
 
 export interface AttachmentEvents {
   /** A file has a fingerprint and is not shared all the same: the first one for each reason. */
@@ -133,15 +130,12 @@ export class Attachment implements ServedImage {
 
   async #takeReferences(breathe: () => Promise<void>): Promise<number> {
     let files = 0;
-    let sliceStart = performance.now();
+    const slice = new Slice();
     for await (const inode of this.image.files()) {
       if (this.#detached) return files;
       files += 1;
       if (!this.#shared.has(inode.nid)) await this.#note(inode);
-      if (performance.now() - sliceStart > SLICE_MS) {
-        await breathe();
-        sliceStart = performance.now();
-      }
+      if (slice.over) await slice.rest(breathe);
     }
     this.#shared.fit();
     // Of many images all would keep what this has read, and most are asked for little of it.
@@ -312,12 +306,12 @@ export class Attachment implements ServedImage {
     for (const nid of this.#own.keys()) this.#leaveOwn(nid);
     const own = Array.from(this.#own, ([nid, { inode }]) => [nid, inode.node] as const);
     this.#own.clear();
-    let sliceStart = performance.now();
-    for (const [nid, node] of [...shared, ...own]) {
-      if (node !== NEVER) this.#table.release(node, this, nid);
-      if (performance.now() - sliceStart <= SLICE_MS) continue;
-      await nextTurn();
-      sliceStart = performance.now();
+    const slice = new Slice();
+    for (const references of [shared, own]) {
+      for (const [nid, node] of references) {
+        if (node !== NEVER) this.#table.release(node, this, nid);
+        if (slice.over) await slice.rest();
+      }
     }
     this.#table.forget(this);
     await this.image[Symbol.asyncDispose]();

@@ -157,11 +157,14 @@ export class DedupTable {
     return this.#domains.values();
   }
 
-  /** Nothing may be done with the table meanwhile. */
+  /** Of all inodes there are now. */
+  nodes(): NodeId[] {
+    return [...this.#awake.keys(), ...this.#dormant.nodes()];
+  }
+
   *inodes(): Generator<DedupFacts> {
-    yield* this.#awake.values();
-    for (const node of this.#dormant.nodes()) {
-      const facts = this.#dormantFacts(node);
+    for (const node of this.nodes()) {
+      const facts = this.facts(node);
       if (facts !== undefined) yield facts;
     }
   }

@@ -25,6 +25,7 @@ import {
 } from './inventory';
 import type { LayerAttachment, MergedLayers } from './layer-server';
 import { LookupProcess } from './lookup-process';
+import { measureInodes } from './measure-inodes';
 import { MergedAttachment } from './merged-attachment';
 import { restAfterScans } from './rest-after-scans';
 import { ScanQueue } from './scan-queue';
@@ -135,7 +136,8 @@ export class Engine implements AsyncDisposable {
       const { realtime } = this.#options;
       this.#lookups = new LookupProcess(ishareMount, {
         realtime,
-        onFailure: (error) => this.#fault('lookup', error),
+        onFailure: (error) =>
+          this.#log('warn', 'names are not asked for by a process of their own', { error: text(error) }),
       });
       this.#lookups.begin();
       this.#backings = new BackingRegistry(mounts.imagesDevice, ishareMount, gate, journal, this.#lookups);
@@ -315,13 +317,8 @@ export class Engine implements AsyncDisposable {
   /** What is attached, shared and cached at this moment: asks the kernel about every dedup inode, on another thread. */
   async measure(): Promise<Measurement> {
     const attachments = await this.#scanned();
-    // What is in no domain is nobody's to share.
-    const inodes = [...this.#table.inodes()].filter(({ domain }) => domain.id !== UNSHARED_ID);
-    const cached = await withPageCache('count', this.ishareMount, inodes.map(dedupFile));
-    return {
-      images: attachments.map(attachedImage),
-      inodes: inodes.map((inode, index) => measuredInode(inode, cached[index] ?? 0)),
-    };
+    const inodes = await measureInodes(this.#table, this.ishareMount);
+    return { images: attachments.map(attachedImage), inodes };
   }
 
   /** The shared dedup inodes of an image's files. */

@@ -60,10 +60,14 @@ test('after its end, which is told, another one is started', async () => {
   await using at = await place();
   await at.lookups.ask('token/digest0');
   const children = await readFile(`/proc/self/task/${process.pid}/children`, 'utf8');
+  let killed = 0;
   for (const pid of children.trim().split(' ')) {
     const name = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-    if (name.startsWith('ishare-lookup')) process.kill(Number(pid), 'SIGKILL');
+    if (!name.startsWith('ishare-lookup')) continue;
+    process.kill(Number(pid), 'SIGKILL');
+    killed += 1;
   }
+  expect(killed).toBe(1);
   const answers = await Promise.all([at.lookups.ask('token/digest1'), at.lookups.ask('token/digest2')]);
   if (answers.includes(false)) expect(at.failures).toHaveLength(1);
   expect(await at.lookups.ask('token/digest3')).toBe(true);

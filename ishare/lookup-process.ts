@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Descriptor } from '../linux/descriptor';
+import { errorCode } from '../linux/errno';
 import { makeRealtime } from '../linux/realtime';
 
 /** Descriptor of the ishare mount in the process. */
@@ -29,6 +30,8 @@ export class LookupProcess implements AsyncDisposable {
   readonly #asked: ((known: boolean) => void)[] = [];
   #child: ChildProcess | undefined;
   #ending = false;
+  /** There is no shell: nobody tries again and again. */
+  #impossible = false;
 
   constructor(mount: Descriptor, options: LookupProcessOptions) {
     this.#mount = mount;
@@ -45,7 +48,7 @@ export class LookupProcess implements AsyncDisposable {
    * A path of tokens and digests only: nothing in it is special to a shell.
    */
   ask(path: string): Promise<boolean> {
-    const { stdin } = this.#running();
+    const stdin = this.#impossible ? null : this.#running().stdin;
     if (stdin === null) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#asked.push(resolve);
@@ -69,7 +72,10 @@ export class LookupProcess implements AsyncDisposable {
       for (const answer of this.#asked.splice(0)) answer(false);
       if (!this.#ending) this.#options.onFailure(error);
     };
-    child.once('error', failed);
+    child.once('error', (error) => {
+      this.#impossible = child.pid === undefined;
+      failed(error);
+    });
     child.once('exit', (code, signal) => failed(new Error(`ended with ${signal ?? code ?? 'no code'}`)));
     // Told by the end of the process too.
     child.stdin?.on('error', () => undefined);
@@ -85,7 +91,8 @@ export class LookupProcess implements AsyncDisposable {
     try {
       makeRealtime(pid);
     } catch (error) {
-      this.#options.onFailure(error);
+      // Of the thread that waits for it the same has been told.
+      if (errorCode(error) !== 'EPERM') this.#options.onFailure(error);
     }
   }
 

@@ -1,8 +1,9 @@
 import { fstatSync, ftruncateSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { Descriptor } from './descriptor';
-import { errno, errorCode, SystemCallError } from './errno';
+import { errno, SystemCallError } from './errno';
 import { lastErrno, native } from './libc';
+import { isDying } from './process-stat';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -56,17 +57,4 @@ function flock(descriptor: Descriptor, name: string): boolean {
 
 function ownerOf(file: string): number {
   return Number(readFileSync(file, 'utf8'));
-}
-
-/** Killed, and not gone: the first thread of a process waits as a zombie for the others (proc_pid_stat(5), field 3). */
-function isDying(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).startsWith('Z');
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ESRCH') return false;
-    throw error;
-  }
 }

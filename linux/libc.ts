@@ -77,6 +77,13 @@ export const native = {
   pidfdGetfd: declare<[number, number, number, number], number>(
     'long syscall(long number, int pidfd, int target, unsigned int flags)',
   ),
+  socket: declare<[number, number, number], number>('int socket(int domain, int type, int protocol)'),
+  connect: declare<[number, Buffer, number], number>(
+    'int connect(int socket, const void *address, unsigned int length)',
+  ),
+  getsockopt: declare<[number, number, number, Buffer, Buffer], number>(
+    'int getsockopt(int socket, int level, int option, _Out_ void *value, _Inout_ void *length)',
+  ),
   openat2: declare<[number, number, CString, Buffer, number], number>(
     'long syscall(long number, int directory, const void *path, const void *how, size_t size)',
   ),

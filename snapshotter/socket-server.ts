@@ -1,18 +1,15 @@
 import { chmod, lstat, mkdir, mkdtemp, rename, rm, unlink } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { type Server, ServerCredentials } from '@grpc/grpc-js';
 import { errorCode } from '../linux/errno';
+import { isDying } from '../linux/process-stat';
+import { listenerOf } from '../linux/socket-listener';
 
 /** sun_path of struct sockaddr_un has 108 bytes, the closing NUL included (unix(7)). */
 const MAX_SOCKET_PATH_BYTES = 107;
 const SOCKET_MODE = 0o600;
 const DIRECTORY_MODE = 0o711;
 const DEFAULT_DRAIN_MS = 5_000;
-/** A server that has been connected to says its settings at once (ms). */
-const SILENCE_MS = 2_000;
-/** What clients of HTTP/2 begin with (RFC 9113, section 3.4): servers of anything else answer it too, or hang up. */
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0';
 
 /** Why a socket could not be opened. */
 export type SocketProblem = 'in-use' | 'not-a-socket' | 'path-too-long';
@@ -119,8 +116,7 @@ async function assertVacant(path: string): Promise<void> {
   const present = await lstatOrAbsent(path);
   if (present === undefined) return;
   if (!present.isSocket()) throw new SocketError('not-a-socket', `${path} exists and is not a socket`);
-  if (await answers(path))
-    throw new SocketError('in-use', `${path}: a server answers on this socket already`);
+  if (answers(path)) throw new SocketError('in-use', `${path}: a server answers on this socket already`);
 }
 
 async function lstatOrAbsent(path: string): Promise<{ ino: number; isSocket(): boolean } | undefined> {
@@ -136,24 +132,16 @@ async function lstatOrAbsent(path: string): Promise<{ ino: number; isSocket(): b
  * Whether somebody lives behind a socket. The kernel connects to any that is open, also to one of a process that was killed and
  * cannot end: see tryLockFile.
  */
-function answers(path: string): Promise<boolean> {
-  return new Promise((decided, reject) => {
-    const connection = connect(path, () => connection.write(PREFACE, 'latin1'));
-    const decide = (answer: boolean): void => {
-      connection.destroy();
-      decided(answer);
-    };
-    connection.setTimeout(SILENCE_MS, () => decide(false));
-    connection.once('data', () => decide(true));
-    connection.once('end', () => decide(true));
-    connection.once('error', (error) => {
-      const code = errorCode(error);
-      if (code === 'ECONNREFUSED' || code === 'ENOENT') decide(false);
-      // The queue of a listening socket is full.
-      else if (code === 'EAGAIN' || code === 'EPIPE' || code === 'ECONNRESET') decide(true);
-      else reject(error);
-    });
-  });
+function answers(path: string): boolean {
+  try {
+    return !isDying(listenerOf(path));
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
+    // The queue of a listening socket is full.
+    if (code === 'EAGAIN') return true;
+    throw error;
+  }
 }
 
 function bind(server: Server, path: string): Promise<void> {

@@ -120,7 +120,7 @@ export class Daemon implements AsyncDisposable {
         },
         acceptReadyMade: config.erofs_layers,
         onCommitted: (id) => verification.enqueue(id),
-        onRecovered: () => engine.resume().then(() => afterScans(engine, logger), onCrash),
+        onRecovered: () => engine.resume().catch(onCrash),
         logger,
       }),
     );
@@ -161,6 +161,7 @@ export class Daemon implements AsyncDisposable {
     });
     const sharing = sharingSentence(passthrough, config.fuse.passthrough);
     logger.log(passthrough ? 'info' : 'warn', `sharing is ${sharing}`);
+    afterScans(engine, logger);
     return new Daemon(resources.move());
   }
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import type { Descriptor } from '../../linux/descriptor';
 import { errorCode } from '../../linux/errno';
 import { copyDescriptor, openProcess } from '../../linux/pidfd';
+import { startTimeOf } from '../../linux/process-stat';
 
 /** What a holder keeps, by name: the number is that of the descriptor in the holder. */
 export const HELD = { imagesDevice: 3, ishareDevice: 4, ishareMount: 5 } as const;
@@ -87,19 +87,4 @@ function openIfAlive(pid: number): Descriptor | undefined {
     if (errorCode(error) === 'ESRCH') return undefined;
     throw error;
   }
-}
-
-/** Undefined for a process that has ended, be it waited for or not. */
-async function startTimeOf(pid: number): Promise<string | undefined> {
-  let stat: string;
-  try {
-    stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
-    throw error;
-  }
-  // The name, in parentheses, may hold anything; fields are counted from behind it (proc(5)).
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state] = fields;
-  return state === 'Z' || state === 'X' ? undefined : fields[19];
 }

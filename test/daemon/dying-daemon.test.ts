@@ -2,16 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { isDying } from '../../linux/process-stat';
 import { eventually } from '../../linux/testing/eventually';
 import { abortFuseConnection } from '../../scripts/containerd/fuse-connections';
 import { DaemonPlace } from './daemon-place';
 
 const DYING = join(__dirname, '../harness/dying-process.js');
-
-async function stateOf(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return text.slice(text.lastIndexOf(')') + 2, text.lastIndexOf(')') + 3);
-}
 
 test('a daemon starts after one that was killed and cannot end, because it waits for its own answer', async () => {
   await using place = await DaemonPlace.create();
@@ -29,12 +25,12 @@ test('a daemon starts after one that was killed and cannot end, because it waits
     [connection] = (await once(dying.stdout, 'data')).map((said: Buffer) => said.toString().trim());
     expect((await place.refusal()).stderr).toContain('another ishare-snapshotter uses');
     dying.kill('SIGKILL');
-    await eventually('it is dying', async () => (await stateOf(pid)) === 'Z');
+    await eventually('it is dying', () => Promise.resolve(isDying(pid)));
     const daemon = place.launch();
     await eventually('the next one is ready', async () =>
       (await readFile(daemon.logFile, 'utf8')).includes('"ready"'),
     );
-    expect(await stateOf(pid)).toBe('Z');
+    expect(isDying(pid)).toBe(true);
     expect((await place.refusal()).stderr).toContain('another ishare-snapshotter uses');
   } finally {
     dying.kill('SIGKILL');

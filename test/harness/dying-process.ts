@@ -1,10 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { FuseDevice } from '../../fuse/device';
-import { mountFuseDetached } from '../../fuse/mount';
-import { Session } from '../../fuse/session';
 import { MemoryFileSystem } from '../../fuse/testing/memory-file-system';
-import { CACHING, MOUNT_NAME } from '../../fuse/testing/served-mount';
+import { ServedMount } from '../../fuse/testing/served-mount';
 import { tryLockFile } from '../../linux/file-lock';
 
 /**
@@ -16,20 +13,13 @@ async function wait(locks: readonly string[], sockets: readonly string[]): Promi
   const held = locks.map((file) => tryLockFile(file));
   if (held.includes(undefined)) throw new Error('somebody else holds a lock');
   for (const socket of sockets) await new Promise<void>((done) => createServer().listen(socket, done));
-  const device = FuseDevice.open();
-  const mount = mountFuseDetached(device, { name: MOUNT_NAME });
-  let minor = 0;
   const fileSystem = new MemoryFileSystem();
+  const served = await ServedMount.detached(fileSystem);
   fileSystem.lookup = () => {
-    console.log(minor);
+    console.log(served.minor);
     return new Promise(() => undefined);
   };
-  const session = new Session(device, fileSystem, CACHING, { onFault: () => undefined });
-  void session.run();
-  await session.negotiated;
-  const { dev } = await stat(`/proc/self/fd/${mount.number}`);
-  minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-  await stat(`/proc/self/fd/${mount.number}/missing`);
+  await stat(`${served.root}/missing`);
   held.length = 0;
 }
 
