@@ -32,7 +32,7 @@ import { ScanQueue } from './scan-queue';
 import type { ServedImage } from './served-image';
 import { slowRequests } from './slow-requests';
 import type { SlowWork } from './slow-work';
-import { imageNode, slotOf, UNSHARED_ID } from './node-numbers';
+import { imageNode, slotOf } from './node-numbers';
 import { domainOf } from './top-directories';
 import { withPageCache } from './worker/page-cache-thread';
 
