@@ -97,7 +97,7 @@ export class BackingRegistry {
     if (!this.#pathDescriptors) return undefined;
     // Once more where the kernel has forgotten it meanwhile is enough: it is short of memory then.
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      using file = openCachedPath(this.#ishareMount, path);
+      using file = openCachedPath(this.#ishareMount.number, path);
       if (file !== undefined) return this.#openBacking(file.number);
       if (!(await this.#lookups.ask(path))) return undefined;
     }

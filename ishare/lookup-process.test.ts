@@ -38,9 +38,9 @@ async function place(): Promise<Place> {
 
 test('what was asked for can be opened by the thread that serves it', async () => {
   await using at = await place();
-  expect(openCachedPath(at.mount, 'token/digest0')).toBeUndefined();
+  expect(openCachedPath(at.mount.number, 'token/digest0')).toBeUndefined();
   expect(await at.lookups.ask('token/digest0')).toBe(true);
-  using file = openCachedPath(at.mount, 'token/digest0');
+  using file = openCachedPath(at.mount.number, 'token/digest0');
   expect(file).toBeDefined();
 });
 
@@ -51,7 +51,7 @@ test('many questions at once are all answered, and a name that is missing is one
     [...names, ''].map(() => true),
   );
   for (const name of names) {
-    using file = openCachedPath(at.mount, name);
+    using file = openCachedPath(at.mount.number, name);
     expect(file).toBeDefined();
   }
 });

@@ -18,13 +18,14 @@ const OPEN_HOW = { flags: 0, mode: 8, resolve: 16, size: 24 } as const;
  * An O_PATH descriptor of a file, where the kernel has all of its path in the cache of names and need not ask any file system; else
  * undefined, and always before Linux 5.12. It never waits, so that a thread may open files that it serves itself.
  *
+ * @param directory descriptor of a directory, which stays the caller's.
  * @param path relative to the directory.
  */
-export function openCachedPath(directory: Descriptor, path: string): Descriptor | undefined {
+export function openCachedPath(directory: number, path: string): Descriptor | undefined {
   const how = Buffer.alloc(OPEN_HOW.size);
   how.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), OPEN_HOW.flags);
   how.writeBigUInt64LE(RESOLVE_CACHED, OPEN_HOW.resolve);
-  const number = native.openat2(SYS_OPENAT2, directory.number, cstring(path), how, OPEN_HOW.size);
+  const number = native.openat2(SYS_OPENAT2, directory, cstring(path), how, OPEN_HOW.size);
   if (number >= 0) return new Descriptor(number, path);
   const error = lastErrno();
   if (error === errno.EAGAIN || error === errno.ENOSYS || error === errno.EINVAL) return undefined;

@@ -1,7 +1,9 @@
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { MemoryFileSystem } from '../../fuse/testing/memory-file-system';
+import { ServedMount } from '../../fuse/testing/served-mount';
 import { withPageCache } from './page-cache-thread';
 
 const PAGE = 4096;
@@ -45,4 +47,24 @@ test('tasks at the same time are all done', async () => {
 test('a task that fails says why, and the next one is done', async () => {
   await expect(warm('x'.repeat(300))).rejects.toThrow('ENAMETOOLONG');
   expect(await warm('file')).toEqual([2 * PAGE]);
+});
+
+test('counting and dropping ask a mount for no name: who serves it would wait for its own answer', async () => {
+  const fileSystem = new MemoryFileSystem();
+  fileSystem.file(fileSystem.root, 'read', Buffer.alloc(2 * PAGE, 1));
+  fileSystem.file(fileSystem.root, 'never seen', Buffer.alloc(2 * PAGE, 2));
+  const asked: string[] = [];
+  const lookup = fileSystem.lookup.bind(fileSystem);
+  fileSystem.lookup = (parent, name) => {
+    asked.push(name.toString());
+    return lookup(parent, name);
+  };
+  await using served = await ServedMount.detached(fileSystem);
+  const mount = Number(basename(served.root));
+  await readFile(join(served.root, 'read'));
+  const files = ['read', 'never seen'].map((path) => ({ path, size: 2 * PAGE }));
+  expect(await withPageCache('count', mount, files)).toEqual([2 * PAGE, 0]);
+  expect(await withPageCache('drop', mount, files)).toEqual([0, 0]);
+  expect(await withPageCache('count', mount, files)).toEqual([0, 0]);
+  expect(asked).toEqual(['read']);
 });

@@ -50,7 +50,11 @@ async function runTask(task: PageCacheTask): Promise<Uint32Array> {
 
 /** A worker thread that does one task at a time. After a task that failed it is of no use. */
 class PageCacheThread {
-  readonly #worker = new Worker(path.join(__dirname, 'page-cache-entry.js'), { name: 'page-cache' });
+  readonly #worker = new Worker(path.join(__dirname, 'page-cache-entry.js'), {
+    name: 'page-cache',
+    // Node would warn of descriptors that it has not opened itself.
+    trackUnmanagedFds: false,
+  });
   #idle: NodeJS.Timeout | undefined;
 
   async perform(task: PageCacheTask): Promise<Uint32Array> {
