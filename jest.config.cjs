@@ -8,6 +8,8 @@ module.exports = {
   testMatch: ['**/*.test.js'],
   // Real mounts, containerd and runc share one machine: one file at a time keeps the kernel's counters readable.
   maxWorkers: 1,
+  // Jest keeps some MB of each file that it has run: with hundreds of them a process would come to the end of its heap.
+  workerIdleMemoryLimit: '1500MB',
   testTimeout: 60_000,
   reporters: ['default', '<rootDir>/scripts/jest-closing-line.cjs'],
   transform: {},

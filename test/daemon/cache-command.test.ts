@@ -10,7 +10,7 @@ import { IshareCommand } from '../harness/ishare-command';
 import { MemoryCgroup } from '../harness/memory-cgroup';
 import { mountSnapshot } from '../harness/mounting';
 import { Ownership } from '../harness/ownership';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { repeatedCheck } from '../harness/repeated-check';
 import { DaemonPlace } from './daemon-place';

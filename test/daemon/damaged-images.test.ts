@@ -1,6 +1,6 @@
 import { open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { seededBytes } from '../harness/images';
+import { noise } from '../harness/noise';
 import { mountSnapshot } from '../harness/mounting';
 import { failureOf, SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
@@ -21,7 +21,7 @@ const SUPERBLOCK = 1024;
 /** Each makes an image at a path unusable. */
 const damages: readonly (readonly [what: string, damage: (image: string) => Promise<void>])[] = [
   ['with a wrong magic', (image) => overwrite(image, SUPERBLOCK, Buffer.alloc(4))],
-  ['with a superblock of noise', (image) => overwrite(image, SUPERBLOCK, seededBytes('noise', 128))],
+  ['with a superblock of noise', (image) => overwrite(image, SUPERBLOCK, noise('noise', 128))],
   ['with a wrong checksum', (image) => overwrite(image, SUPERBLOCK + 4, Buffer.from('beef'))],
   ['cut in half', async (image) => truncate(image, Math.floor((await stat(image)).size / 2))],
   ['cut to the superblock', (image) => truncate(image, SUPERBLOCK + 128)],
@@ -58,7 +58,7 @@ async function withDaemon(work: (client: SnapshotsConnection) => Promise<void>):
 async function commitAndFind(client: SnapshotsConnection, name: string): Promise<string> {
   const directory = place.in('root', 'images');
   const before = await readdir(directory);
-  await commitFiles(client, name, { file: `content of ${name}`, large: seededBytes(name, 300_000) });
+  await commitFiles(client, name, { file: `content of ${name}`, large: noise(name, 300_000) });
   const made = (await readdir(directory)).filter((found) => !before.includes(found));
   const image = made.find((found) => found.endsWith('.erofs'));
   return join(directory, image!);
@@ -116,7 +116,7 @@ test('damage that the superblock does not show is an error of the file alone, an
   });
   const { size } = await stat(image);
   // Everything behind the superblock's block but the last block: directories, inodes and content.
-  await overwrite(image, 2048, seededBytes('noise', Math.min(size, 4096 + 512) - 2048));
+  await overwrite(image, 2048, noise('noise', Math.min(size, 4096 + 512) - 2048));
   await withDaemon(async (client) => {
     await expect(readThrough(client, 'default/8/on-bad')).rejects.toThrow(/./);
     await commitAndFind(client, 'good');
@@ -130,7 +130,7 @@ test('an image that is replaced by another file is refused as a whole', async ()
   await withDaemon(async (client) => {
     image = await commitAndFind(client, 'bad');
   });
-  await writeFile(image, seededBytes('another file', 200_000));
+  await writeFile(image, noise('another file', 200_000));
   await withDaemon(async (client) => {
     expect((await failureOf(client.prepare('default/9/new', 'bad'))).details).toContain(image);
   });

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { peakMemory } from '../../bench/memory/process-memory';
 import { END, member } from '../../erofs/writer/tar/testing/craft-tar';
 import { DiffConnection, storeBlob } from '../harness/diff-connection';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
 

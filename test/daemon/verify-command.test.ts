@@ -3,7 +3,7 @@ import SqliteDatabase from 'better-sqlite3';
 import type { ImageState, VerifiedImage } from '../../proto/admin-messages';
 import type { BackgroundProcess } from '../../scripts/process/background-process';
 import { IshareCommand } from '../harness/ishare-command';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { SnapshotsConnection } from '../harness/snapshots-connection';
 import { DaemonPlace } from './daemon-place';
 import { commitFiles } from './layers';

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runCommand } from '../../scripts/process/command';
 import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 
 const MIB = 2 ** 20;
 

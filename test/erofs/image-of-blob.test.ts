@@ -12,7 +12,7 @@ import { MountedImage } from '../../erofs/writer/testing/mounted-image';
 import { differences, observeDirectory } from '../../erofs/writer/testing/observation';
 import { ScratchDirectory } from '../../erofs/writer/testing/scratch-directory';
 import { mount, unmount } from '../../linux/mount';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 
 const LZ4: CompressionOptions = { encoder: 'lz4', pclusterSize: 16_384, inlineTails: true, rules: [] };
 

@@ -11,7 +11,7 @@ import {
   pax,
   symlinkMember,
 } from '../../erofs/writer/tar/testing/craft-tar';
-import { seededBytes } from './images';
+import { noise } from './noise';
 import { LONG } from '../../linux/testing/long-trials';
 
 /** So many empty files: enough that they do not come in one piece of anything. */
@@ -20,13 +20,12 @@ const LARGE = (LONG ? 2000 : 20) * 2 ** 20;
 
 const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
 
-/** What no well-behaved builder makes and containerd unpacks all the same: the tars of layers, the lowest first. */
-export function awkwardLayers(): Buffer[] {
-  return [
-    Buffer.concat([...lowest(), END]),
-    Buffer.concat([...middle(), END]),
-    Buffer.concat([...highest(), END]),
-  ];
+/**
+ * What no well-behaved builder makes and containerd unpacks all the same: the tars of layers, the lowest first, each in pieces, since
+ * together they may be longer than what a hash takes at once.
+ */
+export function awkwardLayers(): Buffer[][] {
+  return [lowest(), middle(), highest()].map((members) => [...members, END]);
 }
 
 function lowest(): Buffer[] {
@@ -46,7 +45,7 @@ function lowest(): Buffer[] {
       'both',
     ].map((name) => member({ name, mtime: 1_000_000_001 }, `old ${name}`)),
     ...Array.from({ length: EMPTY_FILES }, (_, index) => member({ name: `many/${index % 100}/${index}` })),
-    member({ name: 'large' }, seededBytes('large', LARGE)),
+    member({ name: 'large' }, noise('large', LARGE)),
     member({ name: '.wh.nothing-below' }),
   ];
 }

@@ -3,7 +3,7 @@ import type { LayerEntry } from '../../scripts/oci/layer-source';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import { busybox } from './host-programs';
 import type { DataFile } from './images';
-import { noise } from './probe-images';
+import { noise } from './noise';
 
 /** An image that runs `sleep` of a static busybox. */
 export interface CrowdImage extends WrittenImage {

@@ -15,7 +15,7 @@ import { makeDevice, makeNode } from '../../linux/device-node';
 import { setXattr } from '../../linux/xattr';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import { busybox } from './host-programs';
-import { seededBytes } from './images';
+import { noise } from './noise';
 
 const S_IFCHR = 0o020000;
 const S_IFBLK = 0o060000;
@@ -73,7 +73,7 @@ function fillFirst(root: string): void {
   }
   chmodSync(at('tmp'), 0o1777);
   for (const size of [0, 1, 100, 4000, 4095, 4096, 4097, 8192, 100_001]) {
-    writeFileSync(at(`kinds/file-${size}`), seededBytes(`file ${size}`, size));
+    writeFileSync(at(`kinds/file-${size}`), noise(`file ${size}`, size));
   }
   linkSync(at('kinds/file-4097'), at('kinds/hard-link'));
   linkSync(at('kinds/file-4097'), at('many/hard-link-elsewhere'));

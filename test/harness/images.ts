@@ -1,17 +1,8 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import type { LayerEntry } from '../../scripts/oci/layer-source';
 import { busybox, hostPrograms } from './host-programs';
-
-/** Bytes that look random and are the same for the same seed on every machine. */
-export function seededBytes(seed: string, length: number): Buffer {
-  const blocks: Buffer[] = [];
-  for (let index = 0; index * 32 < length; index++) {
-    blocks.push(createHash('sha256').update(`${seed}:${index}`).digest());
-  }
-  return Buffer.concat(blocks).subarray(0, length);
-}
+import { noise } from './noise';
 
 /** A file of the data layer of a neighbour image; `path` as seen in the container. */
 export interface DataFile {
@@ -44,11 +35,11 @@ async function makeNeighbour(directory: string, name: 'a' | 'b'): Promise<Neighb
   const second = name === 'b';
   const shared = SIZES.map((size) => ({
     path: second ? `/other/place/copy-of-${size}` : `/data/shared-${size}`,
-    content: seededBytes(`shared ${size}`, size),
+    content: noise(`shared ${size}`, size),
   }));
   const own = SIZES.map((size) => ({
     path: `/data/own-${size}`,
-    content: seededBytes(`own ${name} ${size}`, size),
+    content: noise(`own ${name} ${size}`, size),
   }));
   const entryOf = ({ path, content }: DataFile): LayerEntry => ({
     path: path.slice(1),

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { LayerEntry } from '../../scripts/oci/layer-source';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
-import { noise } from './probe-images';
+import { noise } from './noise';
 
 const MIB = 1 << 20;
 

@@ -1,10 +1,10 @@
-import { createCipheriv, createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import type { LayerEntry } from '../../scripts/oci/layer-source';
 import { busybox } from './host-programs';
 import type { DataFile } from './images';
+import { noise } from './noise';
 import { probeProgram } from './probe-program';
 
 /** An image that runs `sleep` of a static busybox and carries the probe. */
@@ -105,13 +105,7 @@ async function makeProbeImage(
   };
 }
 
-/** Bytes that look random and are the same for the same seed everywhere; made fast enough for many MiB. */
-export function noise(seed: string, length: number): Buffer {
-  const key = createHash('sha256').update(seed).digest();
-  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
-}
-
-/** The same as hexadecimal digits: half of it is air. */
+/** Noise as hexadecimal digits: half of it is air. */
 function digits(seed: string, length: number): Buffer {
   return Buffer.from(
     noise(seed, Math.ceil(length / 2))

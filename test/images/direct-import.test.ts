@@ -2,19 +2,20 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { eventually } from '../../linux/testing/eventually';
+import { LONG } from '../../linux/testing/long-trials';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import { awkwardLayers } from '../harness/awkward-layers';
 import { ContainerHost, ownNamespace } from '../harness/container-host';
 import { containerd2 } from '../harness/containerd-2';
 import { makeDemandingImage } from '../harness/demanding-image';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { describeTree, type TreeEntry } from '../harness/tree-comparison';
 
 const binaryDirectory = containerd2();
 const namespace = ownNamespace('direct');
 const started = Date.now();
 
-jest.setTimeout(120_000);
+jest.setTimeout(LONG ? 600_000 : 120_000);
 
 /**
  * A tree without what containerd's own differ leaves to chance, the times of directories that no entry is about and of the
@@ -29,7 +30,7 @@ function comparable(tree: Map<string, TreeEntry>, walked: Map<string, TreeEntry>
 }
 
 function awkwardImage(directory: string): Promise<WrittenImage> {
-  const layers = awkwardLayers().map((bytes) => ({ tar: () => Readable.from([bytes]) }));
+  const layers = awkwardLayers().map((pieces) => ({ tar: () => Readable.from(pieces) }));
   const image = { reference: 'harness.local/awkward:1', layers, config: {}, compressionLevel: 1 };
   return writeOciArchive(image, join(directory, 'awkward.tar'));
 }

@@ -8,7 +8,7 @@ import { TemporaryDirectory } from '../../scripts/process/temporary-directory';
 import { ContainerHost, ownNamespace, topSnapshot } from '../harness/container-host';
 import { eventually } from '../../linux/testing/eventually';
 import { Ownership } from '../harness/ownership';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { verificationEnds } from '../harness/stored-trust';
 
 const place = { namespace: ownNamespace('layers'), snapshotter: 'ishare' };

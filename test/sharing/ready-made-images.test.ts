@@ -18,7 +18,7 @@ import { logAbout } from '../harness/daemon-log';
 import { eventually } from '../../linux/testing/eventually';
 import { imageCommand } from '../harness/image-command';
 import { Ownership } from '../harness/ownership';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import { storedTrust, verificationEnds } from '../harness/stored-trust';
 
 const place = { namespace: ownNamespace('ready'), snapshotter: 'ishare' };

@@ -8,7 +8,7 @@ import { LONG } from '../../linux/testing/long-trials';
 import { toGrpcFailure, type GrpcFailure } from '../../snapshotter/errors';
 import type { FailedCall } from '../harness/failing-calls-process';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
-import { seededBytes } from '../harness/images';
+import { noise } from '../harness/noise';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
 
@@ -85,7 +85,7 @@ async function failureOf(work: Promise<unknown>): Promise<GrpcFailure> {
 /** Prepares a snapshot with 4 MB that cannot be made smaller. */
 async function prepareLarge({ snapshots, store, paths }: OpenedSnapshots, key: string): Promise<void> {
   await snapshots.prepare({ key, parent: '', labels: {} });
-  await writeFile(join(paths.upper(store.snapshots.find(key)!.id), 'large'), seededBytes(key, 4_000_000));
+  await writeFile(join(paths.upper(store.snapshots.find(key)!.id), 'large'), noise(key, 4_000_000));
 }
 
 test('a disk that is full: the commit names the image, leaves nothing, and works once there is room', async () => {

@@ -4,7 +4,7 @@ import { createLogger } from 'winston';
 import { verifyImageFile } from '../../erofs/digests/image-verification';
 import { noteDamage } from '../../snapshotter/image-damage';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
-import { seededBytes } from '../harness/images';
+import { noise } from '../harness/noise';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
 
@@ -46,7 +46,7 @@ async function isSound(name: string): Promise<boolean> {
   return wrongUnits === 0 && fileLength === recordedLength;
 }
 
-const content = seededBytes('layer', 3_000_000);
+const content = noise('layer', 3_000_000);
 
 test.each([
   ['has wrong bytes', (image: string) => writeFile(image, Buffer.alloc(9000, 'x'), { flag: 'r+' })],
@@ -96,7 +96,7 @@ test('another layer repairs nothing, and images that nobody found damaged are no
   await commit('b/2/layer', content);
   expect(await isSound('a/1/layer')).toBe(false);
   noteDamage(store, logger, image, 'it is cut off');
-  await commit('b/3/layer', seededBytes('other layer', 3_000_000));
+  await commit('b/3/layer', noise('other layer', 3_000_000));
   expect(await isSound('a/1/layer')).toBe(false);
   expect(store.snapshots.find('a/1/layer')).toMatchObject({ damage: 'it is cut off' });
 });

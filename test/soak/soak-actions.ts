@@ -5,7 +5,7 @@ import { CtrError } from '../../scripts/containerd/ctr-error';
 import { detachMountsBelow } from '../../scripts/process/temporary-directory';
 import type { Pseudorandom } from '../erofs/compressible-tree';
 import type { ContainerHost, Daemon, MountedTree, Place } from '../harness/container-host';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 import type { Disturbances } from './disturbances';
 import { COMPARED, sha256, type SoakImage } from './soak-images';
 import { snapshotOf, type ModelCommit, type ModelContainer, type SoakModel } from './soak-model';

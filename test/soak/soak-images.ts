@@ -4,7 +4,7 @@ import type { LayerEntry } from '../../scripts/oci/layer-source';
 import { writeOciArchive, type WrittenImage } from '../../scripts/oci/oci-archive';
 import { chainIds } from '../harness/container-host';
 import { busybox } from '../harness/host-programs';
-import { noise } from '../harness/probe-images';
+import { noise } from '../harness/noise';
 
 /** What a tree holds below `/data` and `/srv`: SHA-256 of each regular file, by path. */
 export type Contents = ReadonlyMap<string, string>;

@@ -12,7 +12,7 @@ import {
   symlinkMember,
   withChecksum,
 } from '../../../erofs/writer/tar/testing/craft-tar';
-import { noise } from '../../harness/probe-images';
+import { noise } from '../../harness/noise';
 import type { LayerDescriptor } from '../../harness/diff-connection';
 
 /** A blob with what a client says of it. */
