@@ -20,7 +20,8 @@ export interface MergingAheadOptions {
 export class MergingAhead implements AsyncDisposable {
   readonly #options: MergingAheadOptions;
   readonly #timers = new Map<SnapshotId, NodeJS.Timeout>();
-  readonly #underWay = new Set<Promise<void>>();
+  /** One at a time: nobody waits for it, and each takes memory. */
+  #underWay: Promise<void> | undefined;
 
   constructor(options: MergingAheadOptions) {
     this.#options = options;
@@ -30,12 +31,8 @@ export class MergingAhead implements AsyncDisposable {
   committed(id: SnapshotId): void {
     const timer = setTimeout(() => {
       this.#timers.delete(id);
-      if (this.#options.layersComing()) {
-        this.committed(id);
-        return;
-      }
-      const work = this.#merge(id).finally(() => this.#underWay.delete(work));
-      this.#underWay.add(work);
+      if (this.#underWay !== undefined || this.#options.layersComing()) this.committed(id);
+      else this.#underWay = this.#merge(id).finally(() => (this.#underWay = undefined));
     }, this.#options.patienceMs);
     // It is worth nothing to a daemon that ends.
     timer.unref();
@@ -59,6 +56,6 @@ export class MergingAhead implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    await Promise.all(this.#underWay);
+    await this.#underWay;
   }
 }

@@ -5,6 +5,7 @@ import type { ContentCrew } from './content-crew';
 import {
   BATCH_SIZE,
   outputSize,
+  PLAIN_BATCH_SIZE,
   type ContentResult,
   type ContentTask,
   type PieceOrder,
@@ -65,6 +66,8 @@ const INDEX_PER_BLOCK = 4;
  * image gets depends on neither the crew nor its pace. Memory holds a few batches.
  */
 export class ContentStore {
+  /** Bytes of a batch. */
+  readonly #batchSize: number;
   readonly #free: Slot[] = [];
   readonly #underWay: Batch[] = [];
   #slots = 0;
@@ -81,7 +84,9 @@ export class ContentStore {
     private readonly meter: ProgressMeter,
     /** Bytes of all that will come, as far as they are known. */
     private readonly expectedBytes = Number.POSITIVE_INFINITY,
-  ) {}
+  ) {
+    this.#batchSize = choice.settings.length > 0 ? BATCH_SIZE : PLAIN_BATCH_SIZE;
+  }
 
   /**
    * Takes a file that is not empty. Throws SourceChangedError where the content is not of the size that was promised,
@@ -90,8 +95,8 @@ export class ContentStore {
   async add(file: IncomingFile, feed: ContentFeed): Promise<void> {
     const settings = this.choice.for(() => file.shown());
     for (let offset = 0; offset < file.size;) {
-      const length = Math.min(BATCH_SIZE, file.size - offset);
-      if (this.#used + length > BATCH_SIZE) await this.#dispatch();
+      const length = Math.min(this.#batchSize, file.size - offset);
+      if (this.#used + length > this.#batchSize) await this.#dispatch();
       this.#slot ??= await this.#takeSlot();
       await this.#read(feed, Buffer.from(this.#slot.input, this.#used, length), file);
       const final = offset + length === file.size;
@@ -155,7 +160,7 @@ export class ContentStore {
     this.#slots++;
     const { settings } = this.choice;
     // Small images must not cost what large ones do.
-    const inputSize = Math.min(BATCH_SIZE, this.expectedBytes);
+    const inputSize = Math.min(this.#batchSize, this.expectedBytes);
     return {
       input: new SharedArrayBuffer(inputSize),
       output: settings.length > 0 ? new SharedArrayBuffer(outputSize(inputSize, settings)) : undefined,

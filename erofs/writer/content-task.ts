@@ -7,6 +7,9 @@ import { openEncoder } from './encoder-settings';
 /** Bytes of file content that are worked on at once, and the longest piece of a file: a multiple of the block size. */
 export const BATCH_SIZE = 4 * 1024 * 1024;
 
+/** The same of content that is only hashed, which is quick: tasks are few all the same, and take less memory. */
+export const PLAIN_BATCH_SIZE = 1024 * 1024;
+
 /** A piece of a file, in the input of its batch. */
 export interface PieceOrder {
   /** Bytes. */

@@ -33,7 +33,7 @@ export interface LayerImage {
 }
 
 /** Memory for metadata of all images (bytes): each stretch is read once, nearly in order. */
-const METADATA_BUDGET = 16 * 1024 * 1024;
+const METADATA_BUDGET = 4 * 1024 * 1024;
 
 /** Entries of a directory that are read at a time. */
 const BATCH = 1024;

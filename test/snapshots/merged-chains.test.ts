@@ -72,13 +72,15 @@ afterEach(async () => {
 });
 
 /** Commits layers `1` to `count` as containerd does, each on the one before. */
-async function commitChain(count: number): Promise<void> {
+/** Layers named `1`, `2` and so on, after `prefix`. */
+async function commitChain(count: number, prefix = ''): Promise<void> {
   const { snapshots, store, paths } = opened;
   for (let layer = 1; layer <= count; layer += 1) {
-    const key = `default/${layer}/extract-1-x sha256:${layer}`;
-    await snapshots.prepare({ key, parent: layer === 1 ? '' : String(layer - 1), labels: {} });
-    await writeFile(join(paths.upper(store.snapshots.find(key)!.id), `file ${layer}`), `content ${layer}`);
-    await snapshots.commit({ key, name: String(layer), labels: {} });
+    const name = `${prefix}${layer}`;
+    const key = `default/${layer}/extract-1-x sha256:${name}`;
+    await snapshots.prepare({ key, parent: layer === 1 ? '' : `${prefix}${layer - 1}`, labels: {} });
+    await writeFile(join(paths.upper(store.snapshots.find(key)!.id), `file ${layer}`), `content ${name}`);
+    await snapshots.commit({ key, name, labels: {} });
   }
 }
 
@@ -163,6 +165,22 @@ describe('where chains are merged ahead', () => {
       () => store.mergedImages.find(store.snapshots.find('3')!.id) !== undefined,
     );
     expect(merges).toBe(1);
+  });
+
+  test('chains are merged one after another', async () => {
+    let finish: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    beforeMerge = () => held;
+    await commitChain(2);
+    await commitChain(2, 'other-');
+    await eventually('one is begun', () => merges > 0);
+    await sleep(2 * PATIENCE_MS);
+    expect(merges).toBe(1);
+    finish();
+    const { snapshots, mergedImages } = opened.store;
+    await eventually('both are merged', () =>
+      ['2', 'other-2'].every((name) => mergedImages.find(snapshots.find(name)!.id) !== undefined),
+    );
   });
 
   test("a failure is nobody's, and the one who wants to run something tries again", async () => {
