@@ -33,7 +33,11 @@ export class ChainsInUse {
     this.#merged = merged;
     const { mergeAheadMs: patienceMs } = options;
     if (merged !== undefined && patienceMs !== undefined)
-      this.#ahead = new MergingAhead({ ...options, patienceMs, merge: (top) => merged.ensure(top) });
+      this.#ahead = new MergingAhead({
+        ...options,
+        patienceMs,
+        merge: (top, signal) => merged.ensureAhead(top, signal),
+      });
   }
 
   /** What a new snapshot on `parent` shall lie above; the merged image is there then. Rejects as MergedImages does. */
@@ -48,6 +52,11 @@ export class ChainsInUse {
   /** A layer was committed: if it is the last one of an image, something may soon run from its chain. */
   committed(request: { readonly key: string; readonly labels: Readonly<Labels> }, id: SnapshotId): void {
     if (becomesLayer(request)) this.#ahead?.committed(id);
+  }
+
+  /** To be called before a layer is made: see MergingAhead. */
+  async makeWay(): Promise<void> {
+    await this.#ahead?.makeWay();
   }
 
   /** Gives numbers to all that a snapshot lies above. To be called within a transaction; throws where none are left. */

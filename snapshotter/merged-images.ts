@@ -23,13 +23,20 @@ export interface MergedImagesOptions {
   readonly logger: Logger;
 }
 
+interface Making {
+  readonly result: Promise<boolean>;
+  readonly controller: AbortController;
+  /** Somebody waits for it, so it is not given up. */
+  wanted: boolean;
+}
+
 /**
  * Images of the merged metadata of whole chains: each is built when something is to run from its chain for the first time,
  * and stays as it is until the topmost layer goes.
  */
 export class MergedImages {
   readonly #options: MergedImagesOptions;
-  readonly #underWay = new Map<SnapshotId, Promise<boolean>>();
+  readonly #underWay = new Map<SnapshotId, Making>();
   /** What one rebuilding has not repaired the next one will not: their layers do not change. */
   readonly #beyondRepair = new Set<SnapshotId>();
 
@@ -46,6 +53,43 @@ export class MergedImages {
    * started without its merged image keeps its many layers for as long as it runs. Whoever asked may try again.
    */
   async ensure(top: Snapshot): Promise<boolean> {
+    for (;;) {
+      const making = this.#make(top);
+      if (typeof making === 'boolean') return making;
+      making.wanted = true;
+      try {
+        return await making.result;
+      } catch (error) {
+        // Else it had been given up before anybody waited for it.
+        if (!making.controller.signal.aborted) throw error;
+      }
+    }
+  }
+
+  /**
+   * The same for nobody in particular: when `signal` is aborted it is given up, and this rejects, unless somebody has come to wait
+   * for it meanwhile.
+   */
+  async ensureAhead(top: Snapshot, signal: AbortSignal): Promise<void> {
+    const making = this.#make(top);
+    if (typeof making === 'boolean') return;
+    let giveUp: () => void = () => undefined;
+    try {
+      await new Promise<unknown>((resolve, reject) => {
+        giveUp = () => {
+          if (making.wanted) resolve(true);
+          else making.controller.abort();
+        };
+        signal.addEventListener('abort', giveUp, { once: true });
+        making.result.then(resolve, reject);
+      });
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+    }
+  }
+
+  /** What is being made of a chain, begun if need be; or whether there is an image, where nothing is to be made. */
+  #make(top: Snapshot): Making | boolean {
     const { store } = this.#options;
     const known = store.mergedImages.find(top.id);
     if (known?.damage === '') return true;
@@ -53,18 +97,21 @@ export class MergedImages {
     if (underWay !== undefined) return underWay;
     const chain = store.transaction(() => store.snapshots.chain(top.id));
     if (chain.length < 2) return false;
-    const making = known === undefined ? this.#build(top, chain) : this.#repair(top, chain, known);
-    const building = making.finally(() => this.#underWay.delete(top.id));
-    this.#underWay.set(top.id, building);
-    return building;
+    const controller = new AbortController();
+    const work =
+      known === undefined ? this.#build(top, chain, controller.signal) : this.#repair(top, chain, known);
+    const result = work.finally(() => this.#underWay.delete(top.id));
+    const making = { result, controller, wanted: false };
+    this.#underWay.set(top.id, making);
+    return making;
   }
 
-  async #build(top: Snapshot, chain: readonly Snapshot[]): Promise<boolean> {
+  async #build(top: Snapshot, chain: readonly Snapshot[], signal: AbortSignal): Promise<boolean> {
     const { store, paths, busy, logger } = this.#options;
     const [target, digests] = [paths.mergedImage(top.id), paths.mergedDigests(top.id)];
     busy.add(top.id);
     try {
-      const { nidLimit, digestsRoot } = await this.#merge(chain, target, digests);
+      const { nidLimit, digestsRoot } = await this.#merge(chain, target, digests, signal);
       store.transaction(() => {
         this.#assertThere(top);
         store.mergedImages.insert({ snapshotId: top.id, nidLimit, digestsRoot });
@@ -125,13 +172,19 @@ export class MergedImages {
     chain: readonly Snapshot[],
     target: string,
     digests: string,
+    signal?: AbortSignal,
   ): Promise<Pick<MergedImage, 'nidLimit' | 'digestsRoot'>> {
     const { paths, builder, layers: options } = this.#options;
     const layers = chain.map(({ id, digestsRoot: root }) => ({
       path: paths.image(id),
       digests: options.verifyOnRead && root !== undefined ? { path: paths.digests(id), root } : undefined,
     }));
-    const { nidLimit, digestsRoot } = await builder.build({ source: { layers }, target, digests });
+    const { nidLimit, digestsRoot } = await builder.build({
+      source: { layers },
+      target,
+      digests,
+      ...(signal && { signal }),
+    });
     if (digestsRoot === undefined) throw new InternalError(`${target}: no digests were recorded`);
     return { nidLimit, digestsRoot };
   }

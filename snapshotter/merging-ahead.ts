@@ -4,8 +4,8 @@ import type { Snapshot, SnapshotId } from './store/snapshot-table';
 
 export interface MergingAheadOptions {
   readonly store: Pick<MetadataStore, 'snapshots' | 'transaction'>;
-  /** Makes the image of the merged metadata of a chain. */
-  readonly merge: (top: Snapshot) => Promise<unknown>;
+  /** Makes the image of the merged metadata of a chain; rejects soon after the signal is aborted. */
+  readonly merge: (top: Snapshot, signal: AbortSignal) => Promise<void>;
   /** How long nothing may have come to lie above a layer for it to be the topmost of its image, in ms. */
   readonly patienceMs: number;
   /** Whether layers are being unpacked or committed: one of them may be next, where layers of an image come side by side. */
@@ -22,6 +22,9 @@ export class MergingAhead implements AsyncDisposable {
   readonly #timers = new Map<SnapshotId, NodeJS.Timeout>();
   /** One at a time: nobody waits for it, and each takes memory. */
   #underWay: Promise<void> | undefined;
+  /** Of what is under way. */
+  #controller = new AbortController();
+  #closed = false;
 
   constructor(options: MergingAheadOptions) {
     this.#options = options;
@@ -29,6 +32,7 @@ export class MergingAhead implements AsyncDisposable {
 
   /** A layer was committed. */
   committed(id: SnapshotId): void {
+    if (this.#closed) return;
     const timer = setTimeout(() => {
       this.#timers.delete(id);
       if (this.#underWay !== undefined || this.#options.layersComing()) this.committed(id);
@@ -39,23 +43,39 @@ export class MergingAhead implements AsyncDisposable {
     this.#timers.set(id, timer);
   }
 
+  /**
+   * Gives up what is under way, and tries again later: a layer is about to be made, and another thread beside the one that
+   * merges would take as much memory again.
+   */
+  async makeWay(): Promise<void> {
+    this.#controller.abort();
+    await this.#underWay;
+  }
+
   async #merge(id: SnapshotId): Promise<void> {
     const { store, merge, logger } = this.#options;
+    this.#controller = new AbortController();
+    const { signal } = this.#controller;
     try {
       const top = store.transaction(() =>
         store.snapshots.hasChildren(id) ? undefined : store.snapshots.get(id),
       );
-      if (top !== undefined) await merge(top);
+      if (top !== undefined) await merge(top, signal);
     } catch (error) {
+      if (signal.aborted) {
+        this.committed(id);
+        return;
+      }
       // The next one who wants to run something tries again, and is told.
       logger.debug('cannot merge an image ahead', { snapshot: id, error });
     }
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Gives up what is under way, and resolves when nothing is any more. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    await this.#underWay;
+    await this.makeWay();
   }
 }

@@ -116,7 +116,7 @@ export class Snapshots implements AsyncDisposable {
     const { key, name, labels } = request;
     if (name === '') throw new InvalidArgumentError('a committed snapshot needs a name');
     const stored = storableLabels(labels);
-    await this.#commits.run(key, name, () =>
+    await this.#makeLayer(key, name, () =>
       this.#locks.run([key, name], () => this.#commit({ ...request, labels: stored })),
     );
   }
@@ -129,7 +129,7 @@ export class Snapshots implements AsyncDisposable {
   async unpack(request: UnpackRequest): Promise<LayerTar> {
     const place = { store: this.#store, paths: this.#paths, builder: this.#options.builder };
     return unpackLayer(place, request, (key, work) =>
-      this.#commits.run(key, request.blob.digest, () =>
+      this.#makeLayer(key, request.blob.digest, () =>
         this.#locks.run([key], async () => {
           try {
             await this.#recovery.of(existing(this.#store.snapshots, key).id);
@@ -338,6 +338,13 @@ export class Snapshots implements AsyncDisposable {
       noteDamageIn(this.#store, this.#options.logger, error);
       throw error;
     }
+  }
+
+  #makeLayer<Result>(key: string, name: string, work: () => Promise<Result>): Promise<Result> {
+    return this.#commits.run(key, name, async () => {
+      await this.#chains.makeWay();
+      return await work();
+    });
   }
 
   async #commit(request: CommitRequest): Promise<void> {

@@ -39,7 +39,7 @@ let builder: ImageBuilder;
 /** Images of merged metadata that were asked for. */
 let merges: number;
 /** Runs before each of them. */
-let beforeMerge: () => Promise<void>;
+let beforeMerge: (signal: AbortSignal | undefined) => Promise<void>;
 /** Runs before each layer is built. */
 let beforeBuild: () => Promise<void>;
 let opened: OpenedSnapshots;
@@ -48,7 +48,7 @@ const watched: LayerImageBuilder = {
   build: async (request) => {
     if ('layers' in request.source) {
       merges += 1;
-      await beforeMerge();
+      await beforeMerge(request.signal);
     } else {
       await beforeBuild();
     }
@@ -89,7 +89,7 @@ function lowerOf([mount]: readonly Mount[]): string[] {
   return option === undefined ? [mount!.source] : option.slice('lowerdir='.length).split(':');
 }
 
-function idOf(name: string): number {
+function idOf(name: string): SnapshotId {
   return opened.store.snapshots.find(name)!.id;
 }
 
@@ -181,6 +181,56 @@ describe('where chains are merged ahead', () => {
     await eventually('both are merged', () =>
       ['2', 'other-2'].every((name) => mergedImages.find(snapshots.find(name)!.id) !== undefined),
     );
+  });
+
+  test('it makes way for a layer that is to be made, and is done later', async () => {
+    beforeMerge = (signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    await commitChain(2);
+    await eventually('it is begun', () => merges === 1);
+    beforeMerge = () => Promise.resolve();
+    await commitChain(1, 'other-');
+    expect(opened.store.mergedImages.find(idOf('2'))).toBeUndefined();
+    await eventually('the chain is merged', () => opened.store.mergedImages.find(idOf('2')) !== undefined);
+    expect({ merges, failures }).toEqual({ merges: 2, failures: 0 });
+    expect(await brokenInvariants(opened.paths, opened.store)).toEqual([]);
+  });
+
+  test('unless a container waits for it, and then the layer does not', async () => {
+    let finish: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    let gaveUp = false;
+    beforeMerge = (signal) => {
+      signal?.addEventListener('abort', () => (gaveUp = true));
+      return held;
+    };
+    await commitChain(2);
+    await eventually('it is begun', () => merges === 1);
+    const container = opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} });
+    await sleep(100);
+    await commitChain(1, 'other-');
+    expect({ merges, gaveUp }).toEqual({ merges: 1, gaveUp: false });
+    finish();
+    expect(lowerOf(await container).length).toBe(1);
+    expect(merges).toBe(1);
+  });
+
+  test('a container that comes when it is being given up has it made', async () => {
+    beforeMerge = (signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => void sleep(100).then(() => reject(signal.reason as Error)));
+      });
+    await commitChain(2);
+    await eventually('it is begun', () => merges === 1);
+    beforeMerge = () => Promise.resolve();
+    const layer = commitChain(1, 'other-');
+    await sleep(50);
+    const container = opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} });
+    expect(lowerOf(await container).length).toBe(1);
+    await layer;
+    expect(merges).toBe(2);
   });
 
   test("a failure is nobody's, and the one who wants to run something tries again", async () => {
@@ -388,7 +438,7 @@ test('what merged metadata takes on disk counts as its topmost layer', async () 
   await commitChain(2);
   const before = await snapshots.usage('2');
   await snapshots.prepare({ key: 'container', parent: '2', labels: {} });
-  const { blocks } = statSync(paths.mergedImage(idOf('2') as SnapshotId));
+  const { blocks } = statSync(paths.mergedImage(idOf('2')));
   expect(blocks).toBeGreaterThan(0);
   expect(await snapshots.usage('2')).toEqual({ ...before, bytes: before.bytes + blocks * 512 });
 });
