@@ -7,14 +7,20 @@ import { isDirectory, isRegularFile, type Inode } from './inode';
 /** Directory entries that are held at a time. */
 const BATCH = 1024;
 
-/**
- * Every regular file below the root, each inode once. Decides by the inode's mode alone, since a directory
- * entry may lie about the type. A directory that two entries lead to is refused: it may be a cycle.
- */
+/** Every regular file below the root, each inode once. Decides by the inode's mode alone, since a directory entry may lie about the type. */
 export async function* walkFiles(
   image: ErofsImage,
   inodeOf: (nid: Nid) => Inode | Promise<Inode>,
 ): AsyncGenerator<Inode> {
+  for await (const inode of walkInodes(image, inodeOf)) if (isRegularFile(inode)) yield inode;
+}
+
+/** The root and everything below it, each inode once. A directory that two entries lead to is refused: it may be a cycle. */
+export async function* walkInodes(
+  image: ErofsImage,
+  inodeOf: (nid: Nid) => Inode | Promise<Inode>,
+): AsyncGenerator<Inode> {
+  yield await inodeOf(image.rootNid);
   const seen = new Set<Nid>([image.rootNid]);
   const directories: Nid[] = [image.rootNid];
   for (let nid = directories.pop(); nid !== undefined; nid = directories.pop()) {
@@ -35,7 +41,7 @@ export async function* walkFiles(
         }
         seen.add(child);
         if (isDirectory(inode)) below.push(child);
-        else if (isRegularFile(inode)) yield inode;
+        yield inode;
       }
     }
     // The first comes last, to be taken next: mkfs lays directories out in this order, and so they are read forward.

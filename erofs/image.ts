@@ -11,7 +11,7 @@ import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directo
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
 import type { SpareBuffers } from '../linux/spare-buffers';
-import { walkFiles } from './file-walk';
+import { walkFiles, walkInodes } from './file-walk';
 import { CODECS_XATTR, SOURCE_XATTR, sourceRecord } from './format/xattr';
 import { ImageSources } from './image-sources';
 import { isDirectory, isRegularFile, isSymlink, type Inode } from './inode';
@@ -259,6 +259,11 @@ export class ErofsImage implements AsyncDisposable {
   /** Every regular file that the root leads to, each inode once, nearly in the order of the image. */
   files(): AsyncIterable<Inode> {
     return walkFiles(this, (nid) => this.#inodes.pass(nid));
+  }
+
+  /** The root and everything that it leads to, otherwise like `files`. */
+  inodes(): AsyncIterable<Inode> {
+    return walkInodes(this, (nid) => this.#inodes.pass(nid));
   }
 
   /** Lets go of what a walk has left behind: what was read ahead of it. */

@@ -7,6 +7,7 @@ import { parseFingerprint } from './fingerprint';
 import type { ImageClaims, ImageTrust } from './image-trust';
 import { ImageTree } from './image-tree';
 import type { Domain, LayerAttachment } from './layer-server';
+import { MissingXattrs } from './missing-xattrs';
 import { dedupNode, UNSHARED_ID } from './node-numbers';
 import { NumberMap } from './number-map';
 import { NO_DOMAIN_TOKEN } from './top-directories';
@@ -44,6 +45,7 @@ export class Attachment implements ServedImage {
   readonly id: number;
   /** How the images mount shows it. */
   readonly tree: ImageTree;
+  readonly missingXattrs = new MissingXattrs(this);
   readonly #table: DedupTable;
   readonly #claims: ImageClaims;
   readonly #events: AttachmentEvents;

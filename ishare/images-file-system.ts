@@ -264,7 +264,11 @@ export class ImagesFileSystem implements FileSystem {
   async getXattr(node: NodeId, name: Buffer): Promise<Buffer | undefined> {
     if (splitImageNode(node).nodeRange === 0 || OverlayXattrs.hidden(name)) return undefined;
     const { attachment, inode } = await this.#inode(node);
-    return attachment.image.getXattr(inode, name);
+    const { missingXattrs } = attachment;
+    if (missingXattrs.has(name)) throw new FuseError('EOPNOTSUPP');
+    const value = await attachment.image.getXattr(inode, name);
+    if (value === undefined) missingXattrs.asked(name);
+    return value;
   }
 
   async listXattrs(node: NodeId): Promise<readonly Buffer[]> {

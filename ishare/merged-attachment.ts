@@ -5,6 +5,7 @@ import { FuseError } from '../fuse/errors';
 import type { Attachment } from './attachment';
 import { ImageTree } from './image-tree';
 import type { MergedLayers } from './layer-server';
+import { MissingXattrs } from './missing-xattrs';
 import { numbersIn, type FileContent, type ServedImage } from './served-image';
 
 /**
@@ -15,6 +16,7 @@ import { numbersIn, type FileContent, type ServedImage } from './served-image';
 export class MergedAttachment implements ServedImage {
   readonly id: number;
   readonly tree: ImageTree;
+  readonly missingXattrs = new MissingXattrs(this);
   #detached = false;
   #closed = false;
   #holders = 0;

@@ -4,6 +4,7 @@ import { FuseError } from '../fuse/errors';
 import type { Attachment } from './attachment';
 import type { ImageNumbers, ImageTree } from './image-tree';
 import type { ImageAttachment } from './layer-server';
+import type { MissingXattrs } from './missing-xattrs';
 import { imageNode, slotOf } from './node-numbers';
 
 /** A regular file in the image that has its content. */
@@ -18,6 +19,7 @@ export interface ServedImage {
   readonly layer: ImageAttachment;
   readonly image: ErofsImage;
   readonly tree: ImageTree;
+  readonly missingXattrs: MissingXattrs;
   readonly detached: boolean;
   /** Where the content of one of its regular files is; `inode` itself or another one of the same size. */
   content(inode: Inode): FileContent | Promise<FileContent>;

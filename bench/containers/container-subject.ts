@@ -42,6 +42,7 @@ export function containerSubjects(tools: Tools): ContainerSubject[] {
   if (tools.find('erofs-utils', 'mkfs.erofs') === undefined) needs.push('erofs-utils');
   return [
     ours('ishare', 'bench', 'plain'),
+    ours('ishare, lz4', 'bench', 'lz4'),
     ours('ishare, zstd', 'bench', 'zstd'),
     ours('ishare, no domain', '', 'plain'),
     own('overlayfs snapshotter'),
@@ -123,6 +124,11 @@ export class ContainerPlace implements AsyncDisposable {
       this.daemon?.root ??
       join(this.containerd.directory, 'root', `io.containerd.snapshotter.v1.${this.snapshotter}`)
     );
+  }
+
+  /** Where containerd keeps the blobs of images. */
+  get contentDirectory(): string {
+    return containerdPlaces(this.containerd.directory).content;
   }
 
   /** Resolves once our daemon has deleted what was removed: it does so in the background. */

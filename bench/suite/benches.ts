@@ -1,5 +1,6 @@
 import type { Bench } from '../run/bench';
 import { containers } from './containers';
+import { imports } from './imports';
 import { load } from './load';
 import { memoryReading } from './memory-reading';
 import { memoryRunning } from './memory-running';
@@ -14,6 +15,7 @@ export const BENCHES: readonly Bench[] = [
   memoryRunning,
   speedFiles,
   speedFio,
+  imports,
   containers,
   scaleEngine,
   scaleContainers,

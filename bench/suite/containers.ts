@@ -1,14 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dropCaches } from '../../scripts/memory/page-cache';
-import { runCommand } from '../../scripts/process/command';
 import { containerRuns, NAMESPACE } from '../containers/container-runs';
 import type { ContainerPlace } from '../containers/container-subject';
 import { firstOutput } from '../containers/first-output';
 import { sideBySide } from '../containers/side-by-side';
 import { ImageArchives, type ArchivedImage } from '../images/image-archives';
 import { settledKernelMemory } from '../memory/kernel-memory';
-import { peakMemory, processMemory, resetPeak } from '../memory/process-memory';
+import { processMemory } from '../memory/process-memory';
 import type { Bench, BenchContext } from '../run/bench';
 import type { Unit } from '../result/result';
 
@@ -17,10 +15,9 @@ const QUICK_COUNTS = [1, 10];
 
 export const containers: Bench = {
   name: 'containers',
-  title: 'Containers: importing, starting, running, removing',
+  title: 'Containers: starting, running, removing',
   method:
-    'A containerd of its own for each run; two images of redis. Importing unpacks; its memory is the peak of containerd and daemon ' +
-    'together (VmHWM), bytes written are what they sent to the disk (/proc/PID/io). First output is from the call of ctr to the ' +
+    'A containerd of its own for each run; two images of redis. First output is from the call of ctr to the ' +
     'moment that date prints in the container. N containers are from both images in turn, four calls at a time; their memory ' +
     'is the growth of Cached and Slab from dropped caches, and the RSS of containerd, daemon and shims.',
   async run(context) {
@@ -34,7 +31,7 @@ export const containers: Bench = {
     await containerRuns(
       context,
       'redis',
-      ({ name }) => !(context.quick && name === 'ishare, zstd'),
+      ({ name }) => name !== 'ishare, lz4' && !(context.quick && name === 'ishare, zstd'),
       ({ name }, place) => measure(context, name, place, packed),
     );
   },
@@ -51,26 +48,7 @@ async function measure(
   const record = (what: string, metric: string, unit: Unit, value: number): void =>
     context.record({ case: what, subject, metric, unit, better: 'less' }, value);
 
-  for (const [index, { archive }] of images.entries()) {
-    const what = index === 0 ? 'first image' : 'second image';
-    const pids = await place.services();
-    for (const pid of pids) await resetPeak(pid);
-    const written = await writtenBytes(pids);
-    const start = performance.now();
-    await containerd.import(archive, ctr);
-    record(`import, ${what}`, 'time', 'seconds', (performance.now() - start) / 1000);
-    record(`import, ${what}`, 'written', 'bytes', (await writtenBytes(pids)) - written);
-    const peaks = await Promise.all(pids.map(peakMemory));
-    record(
-      `import, ${what}`,
-      'peak memory',
-      'bytes',
-      peaks.reduce((sum, peak) => sum + peak, 0),
-    );
-    await place.deletedAll(context.signal);
-    record(`import, ${what}`, 'disk', 'bytes', await diskUse(place.snapshotDirectory));
-  }
-
+  for (const { archive } of images) await containerd.import(archive, ctr);
   const [first, second] = images.map(({ reference }) => reference);
   if (first === undefined || second === undefined) throw new Error('two images are needed');
   await dropCaches();
@@ -109,26 +87,4 @@ async function measure(
   const removing = performance.now();
   for (const reference of [first, second]) await containerd.removeImage(reference, ctr);
   record('remove both images', 'time', 'seconds', (performance.now() - removing) / 1000);
-}
-
-/** What processes have had written to the disk so far, with their children that have ended (proc(5), io). */
-async function writtenBytes(pids: readonly number[]): Promise<number> {
-  const each = await Promise.all(
-    pids.map(async (pid) => {
-      const text = await readFile(`/proc/${pid}/io`, 'utf8').catch(() => '');
-      return Number(/^write_bytes: (\d+)$/m.exec(text)?.[1] ?? 0);
-    }),
-  );
-  return each.reduce((sum, bytes) => sum + bytes, 0);
-}
-
-async function diskUse(directory: string): Promise<number> {
-  const { stdout } = await runCommand(
-    'du',
-    ['--summarize', '--one-file-system', '--block-size=1', directory],
-    {
-      timeLimit: 120_000,
-    },
-  );
-  return Number(stdout.split('\t')[0]);
 }

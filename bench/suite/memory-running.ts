@@ -47,7 +47,7 @@ export const memoryRunning: Bench = {
       await containerRuns(
         context,
         workload.pair,
-        ({ name }) => !(context.quick && name === 'ishare, zstd'),
+        ({ name }) => name !== 'ishare, lz4' && !(context.quick && name === 'ishare, zstd'),
         ({ name }, place) => measure(context, name, place, workload, load, packed),
       );
     }
