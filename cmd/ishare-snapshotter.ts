@@ -15,6 +15,7 @@ import { Daemon } from './daemon/daemon';
 import { LivePolicy } from './daemon/live-policy';
 import { makeLogger } from './daemon/logger';
 import { makePoolRealtime } from './daemon/realtime-pool';
+import { ServiceWatch } from './daemon/service-watch';
 import { StartError } from './daemon/start-error';
 import { version } from './version';
 
@@ -93,7 +94,10 @@ async function main(): Promise<void> {
     });
   });
   const daemon = await Daemon.start(config, policy, logger, { thread: earlyEngineThread, onCrash: end });
+  using watch = new ServiceWatch({ environment: process.env, alive: () => daemon.alive(), logger });
+  watch.ready();
   const failure = await ended;
+  watch.stopping();
   if (failure === undefined) logger.info('stopping');
   else logger.error('the thread that serves the mounts has ended', { error: failure });
   await daemon[Symbol.asyncDispose]();

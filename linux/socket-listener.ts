@@ -1,15 +1,13 @@
 import { Descriptor } from './descriptor';
 import { check, native } from './libc';
+import { AF_UNIX, unixAddress } from './unix-address';
 
-const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 /** asm-generic/socket.h. */
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
-/** struct sockaddr_un: the family, then the path. */
-const SUN_PATH = 2;
 /** struct ucred: pid, uid and gid. */
 const UCRED_SIZE = 12;
 
@@ -20,10 +18,7 @@ const UCRED_SIZE = 12;
 export function listenerOf(path: string): number {
   const type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   using socket = new Descriptor(check(native.socket(AF_UNIX, type, 0), 'socket', path), path);
-  const name = Buffer.from(`${path}\0`);
-  const address = Buffer.alloc(SUN_PATH + name.length);
-  address.writeUInt16LE(AF_UNIX);
-  name.copy(address, SUN_PATH);
+  const address = unixAddress(path);
   check(native.connect(socket.number, address, address.length), 'connect', path);
   const credentials = Buffer.alloc(UCRED_SIZE);
   const length = Buffer.alloc(4);

@@ -59,9 +59,11 @@ export interface EngineThreadUse {
 /** Everything that runs in the daemon, started in order and stopped in the opposite one. */
 export class Daemon implements AsyncDisposable {
   readonly #resources: ResourceStack;
+  readonly #engine: EngineClient;
 
-  private constructor(resources: ResourceStack) {
+  private constructor(resources: ResourceStack, engine: EngineClient) {
     this.#resources = resources;
+    this.#engine = engine;
   }
 
   /**
@@ -162,7 +164,12 @@ export class Daemon implements AsyncDisposable {
     const sharing = sharingSentence(passthrough, config.fuse.passthrough);
     logger.log(passthrough ? 'info' : 'warn', `sharing is ${sharing}`);
     afterScans(engine, logger);
-    return new Daemon(resources.move());
+    return new Daemon(resources.move(), engine);
+  }
+
+  /** Resolves when the thread that serves the mounts has answered; rejects once it has ended. */
+  async alive(): Promise<void> {
+    await this.#engine.stateNow();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

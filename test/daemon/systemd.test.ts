@@ -17,6 +17,7 @@ const TEST_LIMIT = 60_000;
 const CONTENT = randomBytes(8 << 20);
 /** More than is read ahead, so that each piece is asked of the daemon. */
 const PIECE = 1 << 20;
+const WATCHDOG_SECONDS = 5;
 /** More starts than systemd allows in ten seconds unless a unit says otherwise. */
 const QUICK_KILLS = 6;
 
@@ -48,6 +49,8 @@ async function installUnit(units: string): Promise<void> {
   const log = join(place.path, 'daemon.log');
   const lines = [
     '[Service]',
+    // Not a minute, for which nobody wants to wait here.
+    `WatchdogSec=${WATCHDOG_SECONDS}`,
     'ExecStart=',
     `ExecStart=${DAEMON} --root ${join(place.path, 'root')} --config ${join(place.path, 'config.toml')}`,
     // Where tests run, Node need not be where systemd looks for programs.
@@ -87,7 +90,7 @@ async function startedAgain(booted: BootedSystemd, before: number): Promise<void
   );
 }
 
-/** The socket of one that was killed stays, so that systemd takes the start for complete: it is asked itself. */
+/** systemd starts it again in the background, so it is asked itself. */
 async function answers(booted: BootedSystemd): Promise<void> {
   const socket = booted.path(`${STATE}/snapshotter.sock`);
   await eventually('the daemon answers', () => accepts(socket), TEST_LIMIT / 2);
@@ -189,6 +192,25 @@ test(
     await answers(systemd);
     using client = connect(systemd);
     expect((await client.list()).map(({ name }) => name)).toEqual(['layer']);
+    await systemd.systemctl('stop', UNIT);
+    expect(await processes(systemd)).toEqual([]);
+  },
+  TEST_LIMIT,
+);
+
+test(
+  'a daemon that hangs is replaced by one that takes its mounts over',
+  async () => {
+    if (systemd === undefined) return;
+    await systemd.systemctl('start', UNIT);
+    const first = await mainPid(systemd);
+    // One that does not hang is left alone.
+    await sleep(WATCHDOG_SECONDS * 2000);
+    expect(await mainPid(systemd)).toBe(first);
+    await systemd.systemctl('kill', '--signal=STOP', '--kill-whom=main', UNIT);
+    await startedAgain(systemd, first);
+    await answers(systemd);
+    expect(await log()).toContain('"takenOver":true');
     await systemd.systemctl('stop', UNIT);
     expect(await processes(systemd)).toEqual([]);
   },
