@@ -1,9 +1,11 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeRealtime, THIS_THREAD } from '../../linux/realtime';
 
 /**
  * Looks up names that nobody has looked up before, one after the other, and prints how long each took, in seconds, as JSON.
- * Arguments: a directory, the number of the first name, how many, and milliseconds between them.
+ * Arguments: a directory, the number of the first name, how many, milliseconds between them, and `realtime` where it is not to
+ * wait for a processor behind ordinary processes.
  */
 
 /** How files of the lookup image are called; a thousand a directory. */
@@ -12,7 +14,8 @@ export function lookupName(index: number): string {
 }
 
 async function main(): Promise<void> {
-  const [directory = '', first = '0', count = '0', pause = '0'] = process.argv.slice(2);
+  const [directory = '', first = '0', count = '0', pause = '0', how = ''] = process.argv.slice(2);
+  if (how === 'realtime') makeRealtime(THIS_THREAD);
   const seconds: number[] = [];
   for (let index = Number(first); index < Number(first) + Number(count); index++) {
     const path = join(directory, lookupName(index));
