@@ -163,7 +163,7 @@ export class Daemon implements AsyncDisposable {
     });
     const sharing = sharingSentence(passthrough, config.fuse.passthrough);
     logger.log(passthrough ? 'info' : 'warn', `sharing is ${sharing}`);
-    afterScans(engine, logger);
+    afterScans(engine, snapshots, logger);
     return new Daemon(resources.move(), engine);
   }
 
@@ -245,14 +245,19 @@ function engineOptions(config: Config, imagesDirectory: string): Parameters<type
  * Scans leave much behind that was needed once, and so many images are attached at a time at the start alone. It is given back
  * from this thread: the one that serves the mounts does not wait for it.
  */
-function afterScans(engine: EngineClient, logger: Logger): void {
-  engine
-    .attachedImages()
-    .then(shrinkHeap)
-    .then(returnFreeMemory, (error: unknown) => {
-      // The engine has ended, which whoever it concerns is told otherwise.
-      logger.debug('no scans to wait for', { error });
-    });
+function afterScans(engine: EngineClient, snapshots: Snapshots, logger: Logger): void {
+  const giveBack = async (): Promise<void> => {
+    // Else there may be nothing yet that is scanned.
+    await snapshots.recovered;
+    const { length: images } = await engine.attachedImages();
+    await shrinkHeap();
+    returnFreeMemory();
+    logger.debug('what the start took is given back', { images });
+  };
+  giveBack().catch((error: unknown) => {
+    // The engine has ended, which whoever it concerns is told otherwise.
+    logger.debug('no scans to wait for', { error });
+  });
 }
 
 /** Makes the directory, unless an earlier daemon's mount is on it: nobody would answer questions about that. */

@@ -104,6 +104,27 @@ test('a container that still runs does not keep the daemon, which leaves it the 
   await expectTakeover(next);
 });
 
+test('what a start takes is given back once all images are attached and gone through', async () => {
+  const first = await place.start();
+  const images = 40;
+  {
+    using client = new SnapshotsConnection(place.flags.address);
+    for (let image = 0; image < images; image += 1) {
+      await commitFiles(client, `layer ${image}`, { file: `content of ${image}` });
+      await client.prepare(`default/9/active ${image}`, `layer ${image}`);
+    }
+  }
+  first.signal('SIGTERM');
+  await expectCleanEnd(first);
+  const daemon = await place.start();
+  await eventually('it is given back', async () =>
+    (await readFile(daemon.logFile, 'utf8')).includes('what the start took is given back'),
+  );
+  expect(await readFile(daemon.logFile, 'utf8')).toContain(`"images":${images}`);
+  daemon.signal('SIGTERM');
+  await expectCleanEnd(daemon);
+});
+
 test('after kill -9 the next one takes the mount over and serves what there was', async () => {
   const crashed = await place.start();
   {
