@@ -27,6 +27,24 @@ test('what swings to and fro has no slope, but an error', () => {
   expect(slope?.error).toBeGreaterThan(10);
 });
 
+test('what stays for a while when it has come is no slope more often than chance has it', () => {
+  // Numerical Recipes' linear congruence: the same numbers each time.
+  let state = 7;
+  const chance = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  const series = 300;
+  let steep = 0;
+  for (let round = 0; round < series; round += 1) {
+    let stays = 0;
+    const samples = Array.from({ length: 90 }, (_, index) => {
+      stays = 0.64 * stays + chance() + chance() + chance() - 1.5;
+      return { at: index * MINUTE, bytes: 1e6 * stays };
+    });
+    const { bytesPerHour, error } = memorySlope(samples)!;
+    if (Math.abs(bytesPerHour) > 2 * error) steep += 1;
+  }
+  expect(steep / series).toBeLessThan(0.12);
+});
+
 test('two samples say nothing', () => {
   expect(
     memorySlope([
