@@ -8,9 +8,11 @@ import { makeRealtime, THIS_THREAD } from '../../linux/realtime';
  * wait for a processor behind ordinary processes.
  */
 
-/** How files of the lookup image are called; a thousand a directory. */
+export const DIRECTORY_NAMES = 1000;
+
+/** How files of the lookup image are called, so many a directory. */
 export function lookupName(index: number): string {
-  return join('lookups', `d${Math.floor(index / 1000)}`, `f${index}`);
+  return join('lookups', `d${Math.floor(index / DIRECTORY_NAMES)}`, `f${index}`);
 }
 
 async function main(): Promise<void> {
