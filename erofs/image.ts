@@ -11,7 +11,7 @@ import { DirectoryReader, type DirectoryEntry, type FoundEntry } from './directo
 import { ErofsCorruptError, ErofsUsageError } from './errors';
 import { FileSource } from './file-source';
 import type { SpareBuffers } from '../linux/spare-buffers';
-import { walkFiles, walkInodes } from './file-walk';
+import { walkInodes } from './inode-walk';
 import { CODECS_XATTR, SOURCE_XATTR, sourceRecord } from './format/xattr';
 import { ImageSources } from './image-sources';
 import { isDirectory, isRegularFile, isSymlink, type Inode } from './inode';
@@ -258,7 +258,7 @@ export class ErofsImage implements AsyncDisposable {
 
   /** Every regular file that the root leads to, each inode once, nearly in the order of the image. */
   files(): AsyncIterable<Inode> {
-    return walkFiles(this, (nid) => this.#inodes.pass(nid));
+    return walkInodes(this, (nid) => this.#inodes.pass(nid), isRegularFile);
   }
 
   /** The root and everything that it leads to, otherwise like `files`. */

@@ -1,20 +1,18 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ErofsImage } from '../erofs/image';
 import { Slice } from './slice';
 
 /** What programs ask of every file that they see, `ls -l` for one: labels, capabilities and access control lists. */
-const ASKED = [
+const ASKED: ReadonlySet<string> = new Set([
   'security.selinux',
   'security.capability',
   'system.posix_acl_access',
   'system.posix_acl_default',
-] as const;
+]);
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Questions in vain that make it worth looking through an image: some hundred files. */
-const MANY = 1000;
-
-/** Between two slices (ms), as of a scan (ScanQueue): the thread may run in real time. */
-const PAUSE_MS = 1;
+const MANY = 2000;
 
 /** Who keeps the image open. */
 export interface ImageHolder {
@@ -33,26 +31,23 @@ export interface ImageHolder {
  * one layer for another's, and `ls` would leave out the mark of an access list.
  */
 export class MissingXattrs {
-  readonly #asked = new Map<string, number>(ASKED.map((name) => [name, 0]));
-  readonly #missing = new Set<string>();
-  #looked = false;
+  /** Known once all of the image was looked through. */
+  #missing = NONE;
+  /** Questions in vain so far. */
+  #vain = 0;
 
   constructor(private readonly owner: ImageHolder) {}
 
   /** Whether no inode of the image has it, as far as is known. */
   has(name: Buffer): boolean {
-    return this.#missing.size > 0 && this.#missing.has(name.toString('latin1'));
+    return this.#missing !== NONE && this.#missing.has(name.toString('latin1'));
   }
 
   /** An inode was asked for it and does not have it. */
   asked(name: Buffer): void {
-    if (this.#looked) return;
-    const key = name.toString('latin1');
-    const count = this.#asked.get(key);
-    if (count === undefined) return;
-    this.#asked.set(key, count + 1);
-    if (count + 1 < MANY) return;
-    this.#looked = true;
+    if (this.#vain === MANY || !ASKED.has(name.toString('latin1'))) return;
+    this.#vain += 1;
+    if (this.#vain < MANY) return;
     // Where the image cannot be read whole, each file goes on to be asked for itself, and who reads it is told.
     this.#look().catch(() => undefined);
   }
@@ -62,14 +57,14 @@ export class MissingXattrs {
     const { owner } = this;
     owner.hold();
     try {
-      const missing = new Set<string>(ASKED);
+      const missing = new Set(ASKED);
       const slice = new Slice();
       for await (const inode of owner.image.inodes()) {
         if (owner.detached || missing.size === 0) return;
         for (const { name } of await owner.image.xattrs(inode)) missing.delete(name.toString('latin1'));
-        if (slice.over) await slice.rest(() => pause(PAUSE_MS));
+        if (slice.over) await slice.rest();
       }
-      for (const name of missing) this.#missing.add(name);
+      this.#missing = missing;
     } finally {
       await owner.letGo();
     }

@@ -1,10 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-
-/**
- * Between two slices of a scan (ms). Its thread may run in real time, where only who waits for something lets ordinary
- * threads run.
- */
-const PAUSE_MS = 1;
+import { breathe as letOthersCome } from './slice';
 
 /** A scan of an image's files, which may turn out not to be wanted any more. */
 export interface Scan {
@@ -47,7 +41,7 @@ export class ScanQueue {
   async #inTurn(scan: Scan, before: Promise<void>): Promise<void> {
     await Promise.race([before, scan.unwanted]);
     const breathe = async (): Promise<void> => {
-      await pause(PAUSE_MS);
+      await letOthersCome();
       while (this.#quiet !== undefined) {
         const outcome = await Promise.race([this.#quiet.comes, scan.unwanted.then(() => 'unwanted')]);
         if (outcome === 'unwanted') return;

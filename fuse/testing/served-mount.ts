@@ -6,7 +6,6 @@ import type { Descriptor } from '../../linux/descriptor';
 import { errorCode } from '../../linux/errno';
 import { unmount, UMOUNT } from '../../linux/mount';
 import { readMountTable } from '../../linux/mount-table';
-import { abortConnection } from '../connection-control';
 import { FuseDevice } from '../device';
 import type { FileSystem } from '../file-system';
 import { mountFuse, mountFuseDetached } from '../mount';
@@ -38,7 +37,7 @@ export const PASSING_THROUGH: Wishes = {
   maxStackDepth: 1,
 };
 
-/** After so long (ms) a connection that does not end by itself is ended by force. */
+/** So long (ms) a connection may take to end by itself. */
 const GRACE_MS = 2_000;
 
 /** A file system served from this thread on a real mount. Disposing of it always ends the mount, by force if need be. */
@@ -150,9 +149,10 @@ export class ServedMount implements AsyncDisposable {
   async #end(): Promise<void> {
     if (this.#ran === undefined) return;
     const ended = this.#ran.then(() => true);
-    if (!(await settles(ended)) && this.#minor !== undefined) await abortConnection(this.#minor);
+    await settles(ended);
     this.device.stop();
-    // A test that failed may have left a request without an answer for ever.
+    // A test that failed may have left a request without an answer for ever. The end of the device is that of its connection; by its
+    // number another one might be aborted, since numbers come again as soon as a mount is gone.
     await settles(ended);
   }
 }

@@ -1,4 +1,4 @@
-import { abortConnection } from '../../fuse/connection-control';
+import { dirname } from 'node:path';
 import { Watchdog } from '../../fuse/testing/watchdog';
 import { IMAGE_MOUNT_TYPE } from '../../ishare/image-mount';
 import { UMOUNT, unmount } from '../../linux/mount';
@@ -6,6 +6,9 @@ import { readMountTable } from '../../linux/mount-table';
 import { WatchedProcess } from '../../linux/process-end';
 import { eventually } from '../../linux/testing/eventually';
 import { ForegroundCommand, imageCommand } from './image-command';
+
+/** So long a server takes at most that nobody uses any more (ms). */
+const PATIENCE_MS = 2_000;
 
 /** What `ishare image mount --json` prints. */
 export interface MountReport {
@@ -50,19 +53,18 @@ function connectionOf({ device }: MountReport): number {
 }
 
 /**
- * Takes a mount away, in whatever state it is. Numbers of devices come again as soon as a mount is gone, for mounts of any type:
- * the number alone may be that of somebody else's by now.
+ * Takes a mount away, in whatever state it is. Numbers of devices come again as soon as a mount is gone: by the number alone it
+ * might be somebody else's that is unmounted or aborted. So it must lie where the test mounts its own, and who still uses it loses it
+ * with its server.
  */
 async function endMount(report: MountReport, server: WatchedProcess | undefined): Promise<void> {
-  // As long as the server is there, so is the connection, and the number is its own.
-  const served = server !== undefined && !(await server.ends(0));
+  const own = `${dirname(report.directory)}/`;
   const mounts = (await readMountTable()).filter(
     ({ device, type, target }) =>
-      device === report.device && type === IMAGE_MOUNT_TYPE && (served || target === report.directory),
+      device === report.device && type === IMAGE_MOUNT_TYPE && target.startsWith(own),
   );
   for (const { target } of mounts) unmount(target, UMOUNT.DETACH);
-  if (served) await abortConnection(connectionOf(report));
-  if (server !== undefined && !(await server.ends(10_000))) process.kill(server.pid, 'SIGKILL');
+  if (server !== undefined && !(await server.ends(PATIENCE_MS))) process.kill(server.pid, 'SIGKILL');
 }
 
 /** What `ishare image mount` has mounted and serves in the foreground, under a watchdog. Disposing ends it. */

@@ -12,19 +12,16 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import SqliteDatabase from 'better-sqlite3';
-import { createLogger } from 'winston';
 import { ImageBuilder } from '../../erofs/build-worker';
 import type { Mount } from '../../proto/snapshots';
 import { NotFoundError, toGrpcFailure } from '../../snapshotter/errors';
 import type { LayerImageBuilder } from '../../snapshotter/image-building';
 import type { SnapshotId } from '../../snapshotter/store/snapshot-table';
+import { commitChain, lowerOf } from '../harness/chains';
 import { openSnapshots, type OpenedSnapshots } from '../harness/faulty-snapshots';
-import { eventually } from '../../linux/testing/eventually';
 import { LONG } from '../../linux/testing/long-trials';
 import { Scratch } from '../harness/scratch';
 import { brokenInvariants } from '../harness/snapshots-invariants';
@@ -39,18 +36,14 @@ let builder: ImageBuilder;
 /** Images of merged metadata that were asked for. */
 let merges: number;
 /** Runs before each of them. */
-let beforeMerge: (signal: AbortSignal | undefined) => Promise<void>;
-/** Runs before each layer is built. */
-let beforeBuild: () => Promise<void>;
+let beforeMerge: () => Promise<void>;
 let opened: OpenedSnapshots;
 
 const watched: LayerImageBuilder = {
   build: async (request) => {
     if ('layers' in request.source) {
       merges += 1;
-      await beforeMerge(request.signal);
-    } else {
-      await beforeBuild();
+      await beforeMerge();
     }
     return builder.build(request);
   },
@@ -61,7 +54,6 @@ beforeEach(async () => {
   builder = new ImageBuilder({ concurrency: 1 });
   merges = 0;
   beforeMerge = () => Promise.resolve();
-  beforeBuild = () => Promise.resolve();
   opened = await openSnapshots(scratch.in('root'), { builder: watched });
 });
 
@@ -71,31 +63,13 @@ afterEach(async () => {
   await scratch[Symbol.asyncDispose]();
 });
 
-/** Commits layers `1` to `count` as containerd does, each on the one before. */
-/** Layers named `1`, `2` and so on, after `prefix`. */
-async function commitChain(count: number, prefix = ''): Promise<void> {
-  const { snapshots, store, paths } = opened;
-  for (let layer = 1; layer <= count; layer += 1) {
-    const name = `${prefix}${layer}`;
-    const key = `default/${layer}/extract-1-x sha256:${name}`;
-    await snapshots.prepare({ key, parent: layer === 1 ? '' : `${prefix}${layer - 1}`, labels: {} });
-    await writeFile(join(paths.upper(store.snapshots.find(key)!.id), `file ${layer}`), `content ${name}`);
-    await snapshots.commit({ key, name, labels: {} });
-  }
-}
-
-function lowerOf([mount]: readonly Mount[]): string[] {
-  const option = mount!.options.find((each) => each.startsWith('lowerdir='));
-  return option === undefined ? [mount!.source] : option.slice('lowerdir='.length).split(':');
-}
-
 function idOf(name: string): SnapshotId {
   return opened.store.snapshots.find(name)!.id;
 }
 
 test('a container has one lower directory, and its image is built once, for the chain that it runs from', async () => {
   const { snapshots, paths } = opened;
-  await commitChain(5);
+  await commitChain(opened, 5);
   expect(merges).toBe(0);
   const keys = ['one', 'two', 'three', 'four'];
   const mounts = await Promise.all(keys.map((key) => snapshots.prepare({ key, parent: '5', labels: {} })));
@@ -111,170 +85,26 @@ test('a container has one lower directory, and its image is built once, for the 
   ).toEqual([`${idOf('5')}.merged.digests`, `${idOf('5')}.merged.erofs`]);
 });
 
-describe('where chains are merged ahead', () => {
-  /** Far longer than from one layer to the next here. */
-  const PATIENCE_MS = 500;
-  let failures: number;
-
-  beforeEach(async () => {
-    failures = 0;
-    const logger = createLogger({ level: 'debug', silent: true });
-    jest.spyOn(logger, 'debug').mockImplementation((...[message]: unknown[]) => {
-      if (message === 'cannot merge an image ahead') failures += 1;
-      return logger;
-    });
-    await opened[Symbol.asyncDispose]();
-    opened = await openSnapshots(scratch.in('root'), { builder: watched, mergeAheadMs: PATIENCE_MS, logger });
-  });
-
-  test('the image is there before anything runs, of the whole chain alone', async () => {
-    const { snapshots, store, paths } = opened;
-    await commitChain(4);
-    await eventually(
-      'the chain is merged',
-      () => store.mergedImages.find(store.snapshots.find('4')!.id) !== undefined,
-    );
-    expect(merges).toBe(1);
-    expect(lowerOf(await snapshots.prepare({ key: 'container', parent: '4', labels: {} })).length).toBe(1);
-    expect(merges).toBe(1);
-    expect(await brokenInvariants(paths, store)).toEqual([]);
-  });
-
-  test('it waits for layers that are still being made, whatever they lie above', async () => {
-    const { snapshots, store, paths } = opened;
-    const key = 'default/9/extract-1-y sha256:9';
-    await snapshots.prepare({ key, parent: '', labels: {} });
-    await writeFile(join(paths.upper(store.snapshots.find(key)!.id), 'file'), 'content');
-    let finish: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (finish = resolve));
-    beforeBuild = () => {
-      beforeBuild = () => Promise.resolve();
-      return held;
-    };
-    const slow = snapshots.commit({ key, name: 'other', labels: {} });
-    await commitChain(2);
-    const late = `default/9/extract-1-x sha256:3`;
-    await sleep(2 * PATIENCE_MS);
-    expect(merges).toBe(0);
-    await snapshots.prepare({ key: late, parent: '2', labels: {} });
-    finish();
-    await slow;
-    await snapshots.commit({ key: late, name: '3', labels: {} });
-    await eventually(
-      'the chain is merged',
-      () => store.mergedImages.find(store.snapshots.find('3')!.id) !== undefined,
-    );
-    expect(merges).toBe(1);
-  });
-
-  test('chains are merged one after another', async () => {
-    let finish: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (finish = resolve));
-    beforeMerge = () => held;
-    await commitChain(2);
-    await commitChain(2, 'other-');
-    await eventually('one is begun', () => merges > 0);
-    await sleep(2 * PATIENCE_MS);
-    expect(merges).toBe(1);
-    finish();
-    const { snapshots, mergedImages } = opened.store;
-    await eventually('both are merged', () =>
-      ['2', 'other-2'].every((name) => mergedImages.find(snapshots.find(name)!.id) !== undefined),
-    );
-  });
-
-  test('it makes way for a layer that is to be made, and is done later', async () => {
-    beforeMerge = (signal) =>
-      new Promise((_resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason as Error));
-      });
-    await commitChain(2);
-    await eventually('it is begun', () => merges === 1);
-    beforeMerge = () => Promise.resolve();
-    await commitChain(1, 'other-');
-    expect(opened.store.mergedImages.find(idOf('2'))).toBeUndefined();
-    await eventually('the chain is merged', () => opened.store.mergedImages.find(idOf('2')) !== undefined);
-    expect({ merges, failures }).toEqual({ merges: 2, failures: 0 });
-    expect(await brokenInvariants(opened.paths, opened.store)).toEqual([]);
-  });
-
-  test('unless a container waits for it, and then the layer does not', async () => {
-    let finish: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (finish = resolve));
-    let gaveUp = false;
-    beforeMerge = (signal) => {
-      signal?.addEventListener('abort', () => (gaveUp = true));
-      return held;
-    };
-    await commitChain(2);
-    await eventually('it is begun', () => merges === 1);
-    const container = opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} });
-    await sleep(100);
-    await commitChain(1, 'other-');
-    expect({ merges, gaveUp }).toEqual({ merges: 1, gaveUp: false });
-    finish();
-    expect(lowerOf(await container).length).toBe(1);
-    expect(merges).toBe(1);
-  });
-
-  test('a container that comes when it is being given up has it made', async () => {
-    beforeMerge = (signal) =>
-      new Promise((_resolve, reject) => {
-        signal?.addEventListener('abort', () => void sleep(100).then(() => reject(signal.reason as Error)));
-      });
-    await commitChain(2);
-    await eventually('it is begun', () => merges === 1);
-    beforeMerge = () => Promise.resolve();
-    const layer = commitChain(1, 'other-');
-    await sleep(50);
-    const container = opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} });
-    expect(lowerOf(await container).length).toBe(1);
-    await layer;
-    expect(merges).toBe(2);
-  });
-
-  test("a failure is nobody's, and the one who wants to run something tries again", async () => {
-    beforeMerge = () => Promise.reject(new Error('disk on fire'));
-    await commitChain(2);
-    await eventually('it was tried', () => failures === 1);
-    beforeMerge = () => Promise.resolve();
-    expect(
-      lowerOf(await opened.snapshots.prepare({ key: 'container', parent: '2', labels: {} })).length,
-    ).toBe(1);
-    expect(merges).toBe(2);
-  });
-
-  test('nor is that of a database that cannot be read', async () => {
-    await commitChain(2);
-    const transaction = jest.spyOn(opened.store, 'transaction').mockImplementation(() => {
-      throw new Error('disk I/O error');
-    });
-    await eventually('it was tried', () => failures > 0);
-    transaction.mockRestore();
-    expect(merges).toBe(0);
-  });
-});
-
 test.each([
   ['containerd unpacks', { key: 'default/9/extract-1-x sha256:9', labels: {} }],
   ['containerd unpacks on its side', { key: 'k', labels: { 'containerd.io/snapshot.ref': 'sha256:9' } }],
   ['dockerd lays files ready', { key: 'moby/9/0123abcd-init-key', labels: {} }],
 ])('nothing is merged for a snapshot into which %s', async (_what, request) => {
-  await commitChain(3);
+  await commitChain(opened, 3);
   const mounts = await opened.snapshots.prepare({ ...request, parent: '3' });
   expect(lowerOf(mounts).length).toBe(3);
   expect(merges).toBe(0);
 });
 
 test('a chain of one layer is that layer', async () => {
-  await commitChain(1);
+  await commitChain(opened, 1);
   const mounts = await opened.snapshots.prepare({ key: 'one', parent: '1', labels: {} });
   expect(lowerOf(mounts).length).toBe(1);
   expect(merges).toBe(0);
 });
 
 test('mounts stay what they were, also for the next daemon', async () => {
-  await commitChain(3);
+  await commitChain(opened, 3);
   const unpacking = 'default/9/extract-1-x sha256:9';
   const before = [
     await opened.snapshots.prepare({ key: unpacking, parent: '3', labels: {} }),
@@ -293,7 +123,7 @@ test('mounts stay what they were, also for the next daemon', async () => {
 
 test('a merged image goes with its topmost layer', async () => {
   const { snapshots, paths, store } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   await snapshots.prepare({ key: 'container', parent: '2', labels: {} });
   await snapshots.remove('container');
   await snapshots.remove('2');
@@ -304,7 +134,7 @@ test('a merged image goes with its topmost layer', async () => {
 
 test('a layer that is removed while its chain is merged leaves nothing', async () => {
   const { snapshots, paths, store } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   beforeMerge = () => snapshots.remove('2');
   const preparing = snapshots.prepare({ key: 'container', parent: '2', labels: {} });
   await expect(preparing).rejects.toThrow(NotFoundError);
@@ -314,7 +144,7 @@ test('a layer that is removed while its chain is merged leaves nothing', async (
 
 test('layers that cannot be merged are served one by one, and the damage is written down', async () => {
   const { snapshots, paths, store } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   const image = paths.image(store.snapshots.find('1')!.id);
   const bytes = readFileSync(image);
   bytes.fill(0xff, 2048);
@@ -328,7 +158,7 @@ test('layers that cannot be merged are served one by one, and the damage is writ
 
 test('a machine that fails fails the call, and the next one merges', async () => {
   const { snapshots, paths, store } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   beforeMerge = () => Promise.reject(full);
   const prepare = (): Promise<Mount[]> => snapshots.prepare({ key: 'container', parent: '2', labels: {} });
@@ -342,7 +172,7 @@ test('a machine that fails fails the call, and the next one merges', async () =>
 
 test('what a crash left of merging is swept up', async () => {
   const { paths } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   const id = idOf('2');
   const names = [`.${id}.merged.erofs.tmp-0123456789abcdef`, `${id}.merged.erofs`, `${id}.merged.digests`];
   await opened[Symbol.asyncDispose]();
@@ -359,7 +189,7 @@ describe('a merged image that is damaged', () => {
   let sound: Buffer;
 
   beforeEach(async () => {
-    await commitChain(2);
+    await commitChain(opened, 2);
     await opened.snapshots.prepare({ key: 'before', parent: '2', labels: {} });
     id = opened.store.snapshots.find('2')!.id;
     image = opened.paths.mergedImage(id);
@@ -435,7 +265,7 @@ describe('a merged image that is damaged', () => {
 
 test('what merged metadata takes on disk counts as its topmost layer', async () => {
   const { snapshots, paths } = opened;
-  await commitChain(2);
+  await commitChain(opened, 2);
   const before = await snapshots.usage('2');
   await snapshots.prepare({ key: 'container', parent: '2', labels: {} });
   const { blocks } = statSync(paths.mergedImage(idOf('2')));
@@ -444,7 +274,7 @@ test('what merged metadata takes on disk counts as its topmost layer', async () 
 });
 
 test('a daemon that is killed at any step of merging leaves nothing that the next one does not sweep up', async () => {
-  await commitChain(2);
+  await commitChain(opened, 2);
   await opened[Symbol.asyncDispose]();
   let kills = 0;
   for (let point = 1; ; point += STRIDE) {

@@ -2,25 +2,22 @@ import type { Nid } from './brands';
 import { isDotOrDotDot } from './directory-entries';
 import { ErofsCorruptError } from './errors';
 import type { ErofsImage } from './image';
-import { isDirectory, isRegularFile, type Inode } from './inode';
+import { isDirectory, type Inode } from './inode';
 
 /** Directory entries that are held at a time. */
 const BATCH = 1024;
 
-/** Every regular file below the root, each inode once. Decides by the inode's mode alone, since a directory entry may lie about the type. */
-export async function* walkFiles(
-  image: ErofsImage,
-  inodeOf: (nid: Nid) => Inode | Promise<Inode>,
-): AsyncGenerator<Inode> {
-  for await (const inode of walkInodes(image, inodeOf)) if (isRegularFile(inode)) yield inode;
-}
-
-/** The root and everything below it, each inode once. A directory that two entries lead to is refused: it may be a cycle. */
+/**
+ * The root and everything below it that is wanted, each inode once. Goes by the inodes' modes alone, since a directory entry may
+ * lie about the type. A directory that two entries lead to is refused: it may be a cycle.
+ */
 export async function* walkInodes(
   image: ErofsImage,
   inodeOf: (nid: Nid) => Inode | Promise<Inode>,
+  wanted: (inode: Inode) => boolean = () => true,
 ): AsyncGenerator<Inode> {
-  yield await inodeOf(image.rootNid);
+  const root = await inodeOf(image.rootNid);
+  if (wanted(root)) yield root;
   const seen = new Set<Nid>([image.rootNid]);
   const directories: Nid[] = [image.rootNid];
   for (let nid = directories.pop(); nid !== undefined; nid = directories.pop()) {
@@ -41,7 +38,7 @@ export async function* walkInodes(
         }
         seen.add(child);
         if (isDirectory(inode)) below.push(child);
-        yield inode;
+        if (wanted(inode)) yield inode;
       }
     }
     // The first comes last, to be taken next: mkfs lays directories out in this order, and so they are read forward.
